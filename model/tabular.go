@@ -49,11 +49,31 @@ func (t Table) edges() [][]float32 {
 	if t.Edges != nil {
 		return t.Edges
 	}
+	if t.Numeric*max(t.Bins, 1) > maxEdges {
+		return nil // refused by Piecewise, as any edges that do not fit the columns
+	}
 	blank := make([][]float32, t.Numeric)
 	for i := range blank {
 		blank[i] = make([]float32, max(t.Bins, 1)+1)
 	}
 	return blank
+}
+
+// Bounds that keep a config that came from elsewhere from costing more than a
+// failed Build. No useful network comes near them.
+const (
+	maxEdges  = 1 << 24
+	maxLayers = 1 << 10
+)
+
+// depth returns n, the number of hidden layers that a config asks for, when it
+// is possible, and otherwise refuses it and returns 0.
+func depth(b Builder, n int) int {
+	if n < 1 || n > maxLayers {
+		b.fail("got %d hidden layers, want 1 to %d", n, maxLayers)
+		return 0
+	}
+	return n
 }
 
 func appendRuns(groups []int, n, width int) []int {
@@ -105,7 +125,7 @@ func (m TabM) Forward(b Builder) Outputs {
 		start.Kind = GroupSign
 	}
 	h := EnsembleLinear(b.In("trunk/0"), x, m.Members, m.Width, start, ReLU)
-	for i := 1; i < m.Layers; i++ {
+	for i := 1; i < depth(b, m.Layers); i++ {
 		h = Linear(b.In("trunk/%d", i), h, m.Width, ReLU)
 	}
 	return Classify(b, Heads(b.In("head"), h, m.Targets))
@@ -120,6 +140,22 @@ type Denoiser struct {
 	Width    int `json:"width"`    // hidden width; published 512
 	Layers   int `json:"layers"`   // hidden layers; published 2
 	Steps    int `json:"steps"`    // T of the noise schedule; published 50
+
+	ScoreSteps int `json:"score_steps,omitempty"` // steps whose errors make the anomaly score, evenly spaced; 0 for all
+}
+
+// StepsScored returns the steps whose errors make the anomaly score: the
+// middles of ScoreSteps equal parts of the schedule, or every step.
+func (m Denoiser) StepsScored() []int {
+	n := m.ScoreSteps
+	if n < 1 || n > m.Steps {
+		n = m.Steps
+	}
+	steps := make([]int, n)
+	for i := range steps {
+		steps[i] = (2*i + 1) * m.Steps / (2 * n)
+	}
+	return steps
 }
 
 // TimeWidth is the width of TimeEmbedding.
@@ -128,7 +164,7 @@ const TimeWidth = 4
 // Forward draws the network.
 func (m Denoiser) Forward(b Builder) Outputs {
 	h := b.Concat(b.Input(InputNumeric, m.Features), b.Input(InputTime, TimeWidth))
-	for i := range m.Layers {
+	for i := range depth(b, m.Layers) {
 		h = Linear(b.In("trunk/%d", i), h, m.Width, LeakyReLU)
 	}
 	return Outputs{OutputReconstruction: Linear(b.In("head"), h, m.Features, Identity)}

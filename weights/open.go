@@ -1,0 +1,170 @@
+package weights
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"moments/features"
+)
+
+const (
+	maxManifest = 64 << 20 // bytes
+	maxFile     = 2 << 30  // bytes; a bundle's files are read whole
+)
+
+// Open reads the bundle in the folder dir and verifies it: format version, the
+// checksum of every file, no file missing and none extra, the schema's hash,
+// and all that [Bundle.Validate] demands. Nothing is written.
+func Open(dir string) (*Bundle, error) {
+	dir, err := resolve(dir)
+	if err != nil {
+		return nil, err
+	}
+	const attempts = 5
+	for attempt := 1; ; attempt++ {
+		before, _ := os.Stat(dir)
+		b, err := read(dir)
+		if errors.Is(err, fs.ErrNotExist) && before == nil {
+			if old, oldErr := read(aside(dir)); oldErr == nil {
+				b, err = old, nil
+			}
+		}
+		after, _ := os.Stat(dir)
+		replaced := before == nil != (after == nil) || before != nil && !os.SameFile(before, after)
+		// A bundle that was replaced while it was read is read again.
+		if err == nil || !replaced || attempt == attempts {
+			if err != nil {
+				err = fmt.Errorf("weights: opening %s: %w", dir, err)
+			}
+			return b, err
+		}
+	}
+}
+
+// read reads the bundle in dir. It holds the folder open, so all files come
+// from one folder even when another takes its name meanwhile, and follows no
+// link out of it.
+func read(dir string) (*Bundle, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	raw, err := readFile(root, manifestFile, maxManifest)
+	if err != nil {
+		return nil, err
+	}
+	m, err := parseManifest(raw)
+	if err != nil {
+		return nil, err
+	}
+	files, err := readFiles(root, m.Files)
+	if err != nil {
+		return nil, err
+	}
+	return m.bundle(files)
+}
+
+// readFiles reads and verifies the listed files and refuses any other.
+func readFiles(root *os.Root, listed map[string]file) (map[string][]byte, error) {
+	entries, err := fs.ReadDir(root.FS(), ".")
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if _, ok := listed[e.Name()]; !ok && e.Name() != manifestFile {
+			return nil, fmt.Errorf("extra file %s, which %s does not list", e.Name(), manifestFile)
+		}
+	}
+	files := make(map[string][]byte, len(listed))
+	for name, want := range listed {
+		raw, err := readFile(root, name, maxFile)
+		if err != nil {
+			return nil, err
+		}
+		if got := int64(len(raw)); got != want.Bytes {
+			return nil, fmt.Errorf("%s has %d bytes, want %d: copy the bundle again or retrain", name, got, want.Bytes)
+		}
+		if describe(raw) != want {
+			return nil, fmt.Errorf("%s does not match its checksum: copy the bundle again or retrain", name)
+		}
+		files[name] = raw
+	}
+	return files, nil
+}
+
+func readFile(root *os.Root, name string, limit int64) ([]byte, error) {
+	f, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > limit {
+		return nil, fmt.Errorf("%s: want a regular file of at most %d bytes", name, limit)
+	}
+	return io.ReadAll(io.LimitReader(f, limit))
+}
+
+// bundle puts verified files together.
+func (m manifest) bundle(files map[string][]byte) (*Bundle, error) {
+	b := &Bundle{
+		Name:          m.Name,
+		Targets:       m.Targets,
+		PositiveRates: m.PositiveRates,
+		TaskYAML:      files[taskFile],
+		Layout:        m.Layout,
+		Schema:        new(features.Schema),
+		AlertRate:     m.AlertRate,
+		NoiseSeed:     m.NoiseSeed,
+		Versions:      m.Versions,
+	}
+	if string(m.Metrics) != "null" {
+		b.Metrics = m.Metrics
+	}
+	if err := json.Unmarshal(files[schemaFile], b.Schema); err != nil {
+		return nil, fmt.Errorf("%s: %w", schemaFile, err)
+	}
+	if got := b.Schema.Hash(); got != m.SchemaHash {
+		return nil, fmt.Errorf("%s has hash %s, want %s", schemaFile, got, m.SchemaHash)
+	}
+	if err := m.readNetworks(b, files); err != nil {
+		return nil, err
+	}
+	for _, name := range m.Attachments {
+		if b.Attachments == nil {
+			b.Attachments = map[string][]byte{}
+		}
+		b.Attachments[name] = files[name]
+	}
+	return b, b.Validate()
+}
+
+func (m manifest) readNetworks(b *Bundle, files map[string][]byte) error {
+	for _, e := range m.Networks {
+		params, _, err := ReadTensors(files[e.File])
+		if err != nil {
+			return fmt.Errorf("%s: %w", e.File, err)
+		}
+		n := Network{Name: e.Name, Role: e.Role, Saved: e.Saved, Weight: e.Weight, Params: params}
+		if n.file() != e.File {
+			return fmt.Errorf("network %s is in file %s, want %s", e.Name, e.File, n.file())
+		}
+		b.Networks = append(b.Networks, n)
+	}
+	tensors, _, err := ReadTensors(files[referenceFile])
+	if err == nil {
+		b.Reference, err = readReference(tensors)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", referenceFile, err)
+	}
+	return nil
+}

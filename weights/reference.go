@@ -1,0 +1,45 @@
+package weights
+
+import "fmt"
+
+// Names of the tensors in reference.safetensors.
+const (
+	tensorConformal = "conformal"
+	tensorNumeric   = "typical/numeric"
+	tensorCategory  = "typical/category"
+)
+
+// maxID is the largest vocabulary id that a float32 holds exactly.
+const maxID = 1 << 24
+
+func (r Reference) tensors() map[string]Tensor {
+	category := make([]float32, len(r.Typical.Category))
+	for i, id := range r.Typical.Category {
+		category[i] = float32(id)
+	}
+	return map[string]Tensor{
+		tensorConformal: vector(r.Conformal),
+		tensorNumeric:   vector(r.Typical.Numeric),
+		tensorCategory:  vector(category),
+	}
+}
+
+func vector(data []float32) Tensor { return Tensor{[]int{len(data)}, data} }
+
+func readReference(tensors map[string]Tensor) (Reference, error) {
+	var r Reference
+	for _, name := range []string{tensorConformal, tensorNumeric, tensorCategory} {
+		if t, ok := tensors[name]; !ok || len(t.Shape) != 1 || len(tensors) != 3 {
+			return r, fmt.Errorf("want the vectors %s, %s and %s", tensorConformal, tensorNumeric, tensorCategory)
+		}
+	}
+	r.Conformal = tensors[tensorConformal].Data
+	r.Typical.Numeric = tensors[tensorNumeric].Data
+	for _, x := range tensors[tensorCategory].Data {
+		if !(x >= 0 && x <= maxID) || x != float32(int32(x)) {
+			return r, fmt.Errorf("%s has %v, want whole numbers from 0 to %d", tensorCategory, x, maxID)
+		}
+		r.Typical.Category = append(r.Typical.Category, int32(x))
+	}
+	return r, nil
+}

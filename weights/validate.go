@@ -1,0 +1,166 @@
+package weights
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"moments/features"
+	"moments/model"
+)
+
+// Validate says what is wrong with the bundle, or nil: every network draws and
+// has its parameters, reads what the schema yields and answers for the targets.
+func (b *Bundle) Validate() error {
+	if b.Name == "" {
+		return errors.New("weights: bundle has no name")
+	}
+	if b.Schema == nil {
+		return fmt.Errorf("weights: bundle %s has no schema", b.Name)
+	}
+	if err := b.Schema.Validate(); err != nil {
+		return fmt.Errorf("weights: bundle %s: %w", b.Name, err)
+	}
+	for _, check := range []func() error{b.checkTargets, b.checkReference, b.checkRoles, b.checkNetworks} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *Bundle) checkTargets() error {
+	for i, target := range b.Targets {
+		if target == "" || slices.Contains(b.Targets[:i], target) {
+			return fmt.Errorf("weights: targets %q, want each named once", b.Targets)
+		}
+	}
+	if b.PositiveRates != nil && len(b.PositiveRates) != len(b.Targets) {
+		return fmt.Errorf("weights: got %d positive rates, want one for each of %d targets", len(b.PositiveRates), len(b.Targets))
+	}
+	for _, rate := range append([]float64{b.AlertRate}, b.PositiveRates...) {
+		if !(rate >= 0 && rate <= 1) {
+			return fmt.Errorf("weights: alert rate %v, positive rates %v, want shares from 0 to 1", b.AlertRate, b.PositiveRates)
+		}
+	}
+	return nil
+}
+
+func (b *Bundle) checkReference() error {
+	if i := slices.IndexFunc(b.Reference.Conformal, notFinite); i >= 0 {
+		return fmt.Errorf("weights: conformal score %d is %v, want finite values", i, b.Reference.Conformal[i])
+	}
+	if !slices.IsSorted(b.Reference.Conformal) {
+		return errors.New("weights: conformal scores do not ascend")
+	}
+	typical := b.Reference.Typical
+	numeric, category := b.width()
+	if n, c := len(typical.Numeric), len(typical.Category); n+c > 0 && (n != numeric || c != category) {
+		return fmt.Errorf("weights: typical values of %d numeric and %d categorical columns, want %d and %d", n, c, numeric, category)
+	}
+	return nil
+}
+
+// checkRoles looks at the networks together.
+func (b *Bundle) checkRoles() error {
+	classifiers, denoisers, share := 0, 0, 0.0
+	for i, n := range b.Networks {
+		if err := checkFileName(n.file()); err != nil {
+			return err
+		}
+		if slices.ContainsFunc(b.Networks[:i], func(o Network) bool { return o.Name == n.Name }) || n.file() == referenceFile {
+			return fmt.Errorf("weights: two files named %s", n.file())
+		}
+		switch n.Role {
+		case Classifier:
+			classifiers, share = classifiers+1, share+n.Weight
+			if !(n.Weight >= 0 && n.Weight <= 1) {
+				return fmt.Errorf("weights: %s has weight %v in the blend, want 0 to 1", n.Name, n.Weight)
+			}
+		case Denoiser:
+			denoisers++
+		default:
+			return fmt.Errorf("weights: %s has role %q, want %s or %s", n.Name, n.Role, Classifier, Denoiser)
+		}
+	}
+	switch {
+	case (classifiers > 0) != (len(b.Targets) > 0):
+		return fmt.Errorf("weights: %d classifiers for %d targets", classifiers, len(b.Targets))
+	case classifiers > 0 && math.Abs(share-1) > 1e-6:
+		return fmt.Errorf("weights: blend weights add up to %v, want 1", share)
+	case denoisers > 1:
+		return fmt.Errorf("weights: %d denoisers, want at most one", denoisers)
+	}
+	return nil
+}
+
+func (b *Bundle) checkNetworks() error {
+	for i := range b.Networks {
+		n := &b.Networks[i]
+		g, err := n.Graph()
+		if err != nil {
+			return err
+		}
+		if err := n.checkParams(g); err != nil {
+			return err
+		}
+		if err := b.checkFit(n, g); err != nil {
+			return fmt.Errorf("weights: %s: %w", n.Name, err)
+		}
+	}
+	return nil
+}
+
+// checkFit compares the network's inputs with what the schema yields and its
+// output with what its role wants.
+func (b *Bundle) checkFit(n *Network, g *model.Graph) error {
+	numeric, binary, cardinalities, _ := b.Schema.Table()
+	want := map[string]int{model.InputNumeric: numeric, model.InputBinary: binary, model.InputCategory: len(cardinalities)}
+	output, width := model.OutputProbability, len(b.Targets)
+	if n.Role == Denoiser {
+		want = map[string]int{model.InputNumeric: b.Schema.StandardWidth(), model.InputTime: model.TimeWidth}
+		output, width = model.OutputReconstruction, b.Schema.StandardWidth()
+	}
+	for _, in := range g.Inputs() {
+		if w, ok := want[in.Name]; !ok || w != in.Width() {
+			return fmt.Errorf("reads %d %s columns, the schema yields %d", in.Width(), in.Name, w)
+		}
+	}
+	y, ok := g.Outputs[output]
+	if !ok || !slices.Equal(y.Shape, []int{model.Batch, width}) {
+		return fmt.Errorf("a %s of kind %s, want output %q of width %d", n.Role, n.Saved.Kind, output, width)
+	}
+	return checkTables(g, cardinalities)
+}
+
+// checkTables demands that every embedding has a row for every id that the
+// schema yields.
+func checkTables(g *model.Graph, cardinalities []int) error {
+	for _, node := range g.Nodes {
+		if node.Op != model.Embedding || node.In[0].Name != model.InputCategory {
+			continue
+		}
+		ends := append(slices.Clone(node.Offsets[1:]), node.In[1].Shape[0])
+		for c, end := range ends {
+			if rows := end - node.Offsets[c]; rows != cardinalities[c] {
+				return fmt.Errorf("embeds %d ids of category %d, the schema yields %d", rows, c, cardinalities[c])
+			}
+		}
+	}
+	return nil
+}
+
+func (n *Network) file() string { return n.Name + networkSuffix }
+
+// width counts the schema's columns by kind.
+func (b *Bundle) width() (numeric, category int) {
+	for _, c := range b.Schema.Columns() {
+		if c.Kind == features.Numeric {
+			numeric++
+		} else {
+			category++
+		}
+	}
+	return numeric, category
+}
