@@ -1,0 +1,116 @@
+package kernel
+
+// Axpy computes y += alpha·x. y and x have the same length.
+func Axpy(y []float32, alpha float32, x []float32) {
+	need("axpy", "x", len(x), len(y))
+	active.axpy(y, alpha, x)
+}
+
+// Scale computes x *= alpha.
+func Scale(x []float32, alpha float32) {
+	for i := range x {
+		x[i] *= alpha
+	}
+}
+
+// SquaredNorm returns Σ x², summed in float64 so that it neither overflows nor
+// loses small values.
+func SquaredNorm(x []float32) float64 { return active.squares(x) }
+
+// ActivationBackward computes dz = dy·act'(z) where y = act(z); it reads the
+// derivative off y. dz may be dy. All three have dz's length.
+func ActivationBackward(dz, dy, y []float32, act Activation) {
+	need("activation backward", "dy", len(dy), len(dz))
+	need("activation backward", "y", len(y), len(dz))
+	switch act {
+	case ReLU:
+		active.activation(dz, dy, y, 0)
+	case LeakyReLU:
+		active.activation(dz, dy, y, LeakySlope)
+	default:
+		copy(dz, dy)
+	}
+}
+
+// AddColumnSums computes sum[j] += Σ_i x[i,j]. x is (rows, cols).
+func AddColumnSums(sum, x []float32, rows, cols int) {
+	need("column sums", "sum", len(sum), cols)
+	need("column sums", "x", len(x), rows*cols)
+	for i := range rows {
+		active.axpy(sum[:cols], 1, x[i*cols:])
+	}
+}
+
+// MulRow multiplies every row of x by r: dst[i,j] = x[i,j]·r[j]. dst and x are
+// (rows, cols), r is cols long. dst may be x.
+func MulRow(dst, x, r []float32, rows, cols int) {
+	need("multiply by row", "dst", len(dst), rows*cols)
+	need("multiply by row", "x", len(x), rows*cols)
+	need("multiply by row", "r", len(r), cols)
+	for i := range rows {
+		active.mul(dst[i*cols:(i+1)*cols], x[i*cols:], r)
+	}
+}
+
+// MulRowBackward adds the gradients of MulRow: dx[i,j] += dy[i,j]·r[j] and
+// dr[j] += Σ_i dy[i,j]·x[i,j]. dx, dy and x are (rows, cols), dr and r are cols
+// long. dx or dr may be nil where it is not wanted.
+func MulRowBackward(dx, dr, dy, x, r []float32, rows, cols int) {
+	need("multiply by row backward", "dy", len(dy), rows*cols)
+	if dx != nil {
+		need("multiply by row backward", "dx", len(dx), rows*cols)
+		need("multiply by row backward", "r", len(r), cols)
+	}
+	if dr != nil {
+		need("multiply by row backward", "dr", len(dr), cols)
+		need("multiply by row backward", "x", len(x), rows*cols)
+	}
+	for i := range rows {
+		row := dy[i*cols : (i+1)*cols]
+		if dx != nil {
+			active.mulAdd(dx[i*cols:(i+1)*cols], row, r)
+		}
+		if dr != nil {
+			active.mulAdd(dr[:cols], row, x[i*cols:])
+		}
+	}
+}
+
+func goAxpy(y []float32, alpha float32, x []float32) {
+	for i, v := range x[:len(y)] {
+		y[i] += alpha * v
+	}
+}
+
+func goMul(dst, x, r []float32) {
+	x, r = x[:len(dst)], r[:len(dst)]
+	for i := range dst {
+		dst[i] = x[i] * r[i]
+	}
+}
+
+func goMulAdd(dst, x, r []float32) {
+	x, r = x[:len(dst)], r[:len(dst)]
+	for i := range dst {
+		dst[i] += x[i] * r[i]
+	}
+}
+
+func goSquares(x []float32) float64 {
+	var sum float64
+	for _, v := range x {
+		sum += float64(v) * float64(v)
+	}
+	return sum
+}
+
+func goActivation(dz, dy, y []float32, slope float32) {
+	dy, y = dy[:len(dz)], y[:len(dz)]
+	for i := range dz {
+		d := dy[i]
+		if !(y[i] > 0) {
+			d *= slope
+		}
+		dz[i] = d
+	}
+}

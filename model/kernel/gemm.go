@@ -1,0 +1,159 @@
+package kernel
+
+// narrow is the largest number of columns that is computed as dot products
+// instead of tiles, which would be mostly padding.
+const narrow = 4
+
+// A product is c = [c +] op(a)·op(b) [+ bias], then act.
+type product struct {
+	m, n, k    int
+	a          []float32 // op(a)[i][p] = a[i*aRow + p*aDepth]
+	aRow       int
+	aDepth     int
+	c          []float32
+	ldc        int
+	bias       []float32
+	act        Activation
+	accumulate bool
+}
+
+// Gemm computes c = op(a)·op(b), with c added when accumulate is set, then
+// bias, unless nil, added to every row, then act. op(a) is (m, k): a is stored
+// so, or (k, m) when transA is set. op(b) is (k, n): b is stored so, or (n, k)
+// when transB is set. lda, ldb and ldc are the distances between stored rows.
+func (w *Workspace) Gemm(transA, transB bool, m, n, k int, a []float32, lda int, b []float32, ldb int,
+	c []float32, ldc int, bias []float32, act Activation, accumulate bool) {
+	g := newProduct("gemm", transA, m, n, k, a, lda, c, ldc, bias, act, accumulate)
+	needRight("gemm", transB, n, k, b, ldb)
+	switch {
+	case m == 0 || n == 0:
+	case n <= narrow:
+		if !transB {
+			w.heads = grow(&w.heads, n*k)
+			columns(w.heads, n, k, b, ldb)
+			b, ldb = w.heads, k
+		}
+		w.narrowProduct(&g, b, ldb)
+	case m <= active.tileRows && !transB:
+		w.fewRows(&g, b, ldb)
+	default:
+		w.blocks(&g, func(k0, k1 int) panels { return pack(&w.pack, transB, n, k0, k1, b, ldb) })
+	}
+}
+
+func newProduct(kernel string, transA bool, m, n, k int, a []float32, lda int, c []float32, ldc int,
+	bias []float32, act Activation, accumulate bool) product {
+	g := product{m: m, n: n, k: k, a: a, aRow: lda, aDepth: 1, c: c, ldc: ldc, bias: bias, act: act, accumulate: accumulate}
+	if transA {
+		needMatrix(kernel, "a", len(a), k, m, lda)
+		g.aRow, g.aDepth = 1, lda
+	} else {
+		needMatrix(kernel, "a", len(a), m, k, lda)
+	}
+	needMatrix(kernel, "c", len(c), m, n, ldc)
+	if bias != nil {
+		need(kernel, "bias", len(bias), n)
+	}
+	return g
+}
+
+// Sizes of blocks. A panel of depthBlock rows stays in the level-1 cache while
+// tiles pass over it, and blockValues of op(a) stay in level 2 while panels do.
+const (
+	depthBlock  = 320
+	blockValues = 96 << 10
+)
+
+// blocks runs the product over blocks of depth, and within them of rows. packed
+// returns op(b)'s rows k0 to k1 in panels.
+func (w *Workspace) blocks(g *product, packed func(k0, k1 int) panels) {
+	parts := max((g.k+depthBlock-1)/depthBlock, 1)
+	for part := range parts {
+		k0, k1 := g.k*part/parts, g.k*(part+1)/parts
+		b := packed(k0, k1)
+		rows := max(blockValues/max(k1-k0, 1), active.tileRows)
+		for i := 0; i < g.m; i += rows {
+			g.block(&w.tile, i, min(i+rows, g.m), k0, k1, b)
+		}
+	}
+	w.tile = tile{}
+}
+
+// block computes rows i0 to i1 from depths k0 to k1. The first depth starts
+// from the bias and the last one ends with the activation; those between start
+// from c, so the order of additions, and with it every bit, is that of one
+// long block.
+func (g *product) block(t *tile, i0, i1, k0, k1 int, b panels) {
+	*t = tile{k: k1 - k0, aRow: g.aRow, aDepth: g.aDepth, bDepth: active.panel, ldc: g.ldc, load: g.accumulate || k0 > 0}
+	if k1 == g.k {
+		t.act = g.act
+	}
+	tiles := (i1 - i0 + active.tileRows - 1) / active.tileRows
+	for j := 0; j < g.n; j += active.panel {
+		t.cols = min(active.panel, g.n-j)
+		t.b = b.at(j)
+		if g.bias != nil && k0 == 0 {
+			t.bias = g.bias[j:]
+		}
+		for s := range tiles {
+			i, end := i0+(i1-i0)*s/tiles, i0+(i1-i0)*(s+1)/tiles
+			t.rows = end - i
+			t.a = from(g.a, i*g.aRow+k0*g.aDepth)
+			t.c = g.c[i*g.ldc+j:]
+			active.tile(t)
+		}
+	}
+}
+
+// from is x[i:], or nothing where x ends before: operands without depth are
+// empty.
+func from(x []float32, i int) []float32 { return x[min(i, len(x)):] }
+
+// fewRows multiplies at most tileRows rows by b (k, n) as it is stored: packing
+// would cost as much as the product.
+func (w *Workspace) fewRows(g *product, b []float32, ldb int) {
+	t := &w.tile
+	*t = tile{rows: g.m, k: g.k, a: g.a, aRow: g.aRow, aDepth: g.aDepth, ldc: g.ldc, load: g.accumulate, act: g.act}
+	for j := 0; j < g.n; j += active.panel {
+		t.cols = min(active.panel, g.n-j)
+		t.c = g.c[j:]
+		if g.bias != nil {
+			t.bias = g.bias[j:]
+		}
+		t.b, t.bDepth = from(b, j), ldb
+		if t.cols < active.panel { // tiles read whole panels
+			t.b, t.bDepth = pack(&w.pack, false, t.cols, 0, g.k, t.b, ldb).at(0), active.panel
+		}
+		active.tile(t)
+	}
+	*t = tile{}
+}
+
+// narrowProduct computes a product of few columns. b is (n, k), transposed.
+func (w *Workspace) narrowProduct(g *product, b []float32, ldb int) {
+	sums := grow(&w.sums, g.n*g.m)
+	if g.aDepth == 1 {
+		for j := range g.n {
+			active.dots(sums[j*g.m:(j+1)*g.m], g.a, g.aRow, from(b, j*ldb), g.k)
+		}
+	} else { // the transposed product, n rows from the rows of a as they are stored
+		w.fewRows(&product{m: g.n, n: g.m, k: g.k, a: b, aRow: ldb, aDepth: 1, c: sums, ldc: g.m}, g.a, g.aDepth)
+	}
+	for j := range g.n {
+		g.finish(j, sums[j*g.m:(j+1)*g.m])
+	}
+}
+
+// finish writes column j of c from its sums.
+func (g *product) finish(j int, sums []float32) {
+	for i, s := range sums {
+		at := i*g.ldc + j
+		if g.accumulate {
+			s += g.c[at]
+		}
+		if g.bias != nil {
+			s += g.bias[j]
+		}
+		g.c[at] = activate(s, g.act)
+	}
+}

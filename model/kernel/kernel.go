@@ -1,0 +1,88 @@
+// Package kernel is the arithmetic under training and inference: float32
+// matrix products, activations, dropout, embeddings, losses and the AdamW step,
+// on row-major slices that the caller owns.
+//
+// Every kernel exists in plain Go, and the ones that matter also in AVX2 and
+// AVX-512 assembly; which of them runs is decided once, when the program
+// starts (see Path). A kernel is deterministic: on one path, equal inputs give
+// equal bits, and a row of a matrix product does not depend on how many rows
+// are computed with it. Paths differ from each other only by rounding.
+//
+// The package starts no goroutine and keeps no state between calls but the
+// scratch memory of a Workspace. It trusts its callers with values (NaN and Inf
+// pass through) but not with lengths: a slice too short for the stated shape is
+// a programmer's error and panics before anything is written. Longer slices are
+// accepted; only the stated shape is touched. Unless a kernel says otherwise,
+// its results must not overlap its operands.
+package kernel
+
+import "fmt"
+
+// An Activation follows a linear map. The numbers are those of
+// model.Activation.
+type Activation = uint8
+
+// The activations.
+const (
+	Identity  Activation = iota
+	ReLU                 // max(x, 0)
+	LeakyReLU            // x, or LeakySlope·x below zero
+)
+
+// LeakySlope is LeakyReLU's slope below zero.
+const LeakySlope = 0.01
+
+// A Workspace is scratch memory that grows to what the largest call needs. The
+// zero value is ready. One goroutine may use it at a time.
+type Workspace struct {
+	tile  tile      // the running call to active.tile
+	pack  []float32 // op(b) of the running Gemm, one block of its depth
+	sums  []float32 // raw dot products, or a transposed result
+	heads []float32 // columns of a narrow op(B)
+	table []float32 // prefix sums of PiecewiseLinear
+	bin   []int32   // bins of one feature of PiecewiseLinear
+	frac  []float32 // positions in those bins
+}
+
+// grow returns *buf with length n, its contents undefined.
+func grow[T any](buf *[]T, n int) []T {
+	if cap(*buf) < n {
+		*buf = make([]T, n)
+	}
+	return (*buf)[:n]
+}
+
+// need panics unless a slice holds want values.
+func need(kernel, operand string, got, want int) {
+	if got < want {
+		short(kernel, operand, got, want)
+	}
+}
+
+func short(kernel, operand string, got, want int) {
+	panic(fmt.Sprintf("kernel: %s: %s has %d values, want %d", kernel, operand, got, want))
+}
+
+// needMatrix panics unless a slice holds a rows x cols matrix of row stride ld.
+func needMatrix(kernel, operand string, got, rows, cols, ld int) {
+	if rows < 0 || cols < 0 || ld < cols {
+		panic(fmt.Sprintf("kernel: %s: %s is %d x %d with row stride %d, want sizes of at least 0 and a stride no less than the columns",
+			kernel, operand, rows, cols, ld))
+	}
+	if rows > 0 && cols > 0 {
+		need(kernel, operand, got, (rows-1)*ld+cols)
+	}
+}
+
+// activate applies act to one value.
+func activate(x float32, act Activation) float32 {
+	if x < 0 {
+		switch act {
+		case ReLU:
+			return 0
+		case LeakyReLU:
+			return LeakySlope * x
+		}
+	}
+	return x
+}

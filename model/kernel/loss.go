@@ -1,0 +1,72 @@
+package kernel
+
+// SigmoidCrossEntropy is the binary cross-entropy of an ensemble on logits: it
+// returns Σ_{b,t} weights[b,t]/members · Σ_k CE(σ(logits[b,k,t]), targets[b,t])
+// and writes the gradient of that sum. grad and logits are
+// (rows, members, targetsN), targets and weights (rows, targetsN); targets lie
+// in [0, 1]. Where the weight is 0 the loss and the gradient are 0, whatever
+// target and logit are. grad may be logits.
+func SigmoidCrossEntropy(grad, logits, targets, weights []float32, rows, members, targetsN int) (loss float64) {
+	need("cross entropy", "grad", len(grad), rows*members*targetsN)
+	need("cross entropy", "logits", len(logits), rows*members*targetsN)
+	need("cross entropy", "targets", len(targets), rows*targetsN)
+	need("cross entropy", "weights", len(weights), rows*targetsN)
+	share := 1 / float32(members)
+	for b := range rows {
+		target, weight := targets[b*targetsN:(b+1)*targetsN], weights[b*targetsN:(b+1)*targetsN]
+		for k := range members {
+			at := (b*members + k) * targetsN
+			loss += crossEntropy(grad[at:at+targetsN], logits[at:at+targetsN], target, weight, share)
+		}
+	}
+	return loss
+}
+
+func crossEntropy(grad, logits, targets, weights []float32, share float32) (loss float64) {
+	for t, z := range logits {
+		weight := weights[t] * share
+		if weight == 0 {
+			grad[t] = 0
+			continue
+		}
+		p, softplus := logistic(z)
+		grad[t] = weight * (p - targets[t])
+		loss += float64(weight) * float64(softplus-z*targets[t])
+	}
+	return loss
+}
+
+// SquaredError returns Σ_i rowWeights[i] · mean_j (y[i,j] - target[i,j])² and
+// writes its gradient with respect to y. grad, y and target are (rows, cols);
+// rowWeights is rows long, or nil for ones. A row of weight 0 counts for
+// nothing, whatever it holds. grad may be y.
+func SquaredError(grad, y, target, rowWeights []float32, rows, cols int) (loss float64) {
+	need("squared error", "grad", len(grad), rows*cols)
+	need("squared error", "y", len(y), rows*cols)
+	need("squared error", "target", len(target), rows*cols)
+	if rowWeights != nil {
+		need("squared error", "row weights", len(rowWeights), rows)
+	}
+	for i := range rows {
+		weight := 1 / float32(cols)
+		if rowWeights != nil {
+			weight *= rowWeights[i]
+		}
+		loss += squaredError(grad[i*cols:(i+1)*cols], y[i*cols:(i+1)*cols], target[i*cols:(i+1)*cols], weight)
+	}
+	return loss
+}
+
+func squaredError(grad, y, target []float32, weight float32) float64 {
+	if weight == 0 {
+		clear(grad)
+		return 0
+	}
+	var sum float64
+	for j, v := range y {
+		d := v - target[j]
+		sum += float64(d) * float64(d)
+		grad[j] = 2 * weight * d
+	}
+	return float64(weight) * sum
+}

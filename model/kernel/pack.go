@@ -1,0 +1,97 @@
+package kernel
+
+// A Packed is the right operand of a product, laid out once for many products.
+// The zero value is ready for Pack. Products only read it, so goroutines may
+// share it.
+type Packed struct {
+	n, k   int
+	values []float32 // panels, or, of a narrow operand, its columns one after the other
+}
+
+// panels is an operand (k, n) cut into groups of active.panel columns, each
+// group row-major and contiguous; the last is padded with zeros.
+type panels struct {
+	values []float32
+	stride int // between the starts of groups
+}
+
+// at returns the panel that starts at column j.
+func (p panels) at(j int) []float32 { return p.values[j/active.panel*p.stride:] }
+
+// Pack lays op(b) (k, n) out for GemmPacked, in dst's memory where that
+// suffices. b is stored (k, n), or (n, k) when transB is set, with row stride
+// ldb.
+func Pack(dst *Packed, transB bool, n, k int, b []float32, ldb int) {
+	needRight("pack", transB, n, k, b, ldb)
+	dst.n, dst.k = n, k
+	if n > narrow {
+		pack(&dst.values, transB, n, 0, k, b, ldb)
+		return
+	}
+	dst.values = grow(&dst.values, n*k)
+	if !transB {
+		columns(dst.values, n, k, b, ldb)
+		return
+	}
+	for j := range n {
+		copy(dst.values[j*k:(j+1)*k], from(b, j*ldb))
+	}
+}
+
+// GemmPacked is Gemm with the right operand already packed; n and k are b's.
+func (w *Workspace) GemmPacked(transA bool, m int, a []float32, lda int, b *Packed,
+	c []float32, ldc int, bias []float32, act Activation, accumulate bool) {
+	g := newProduct("gemm", transA, m, b.n, b.k, a, lda, c, ldc, bias, act, accumulate)
+	switch {
+	case m == 0 || b.n == 0:
+	case b.n <= narrow:
+		w.narrowProduct(&g, b.values, b.k)
+	default:
+		w.blocks(&g, func(k0, _ int) panels {
+			return panels{values: b.values[k0*active.panel:], stride: b.k * active.panel}
+		})
+	}
+}
+
+// needRight panics unless b holds a right operand.
+func needRight(kernel string, transB bool, n, k int, b []float32, ldb int) {
+	if transB {
+		needMatrix(kernel, "b", len(b), n, k, ldb)
+	} else {
+		needMatrix(kernel, "b", len(b), k, n, ldb)
+	}
+}
+
+// pack cuts rows k0 to k1 of op(b) into panels.
+func pack(buf *[]float32, transB bool, n, k0, k1 int, b []float32, ldb int) panels {
+	panel, k := active.panel, k1-k0
+	*buf = grow(buf, (n+panel-1)/panel*panel*k)
+	p := panels{values: *buf, stride: k * panel}
+	if k == 0 {
+		return p
+	}
+	for j := 0; j < n; j += panel {
+		to, cols := p.at(j)[:p.stride], min(panel, n-j)
+		if cols < panel {
+			clear(to)
+		}
+		if transB {
+			active.transpose(to, panel, b[j*ldb+k0:], ldb, cols, k)
+			continue
+		}
+		for i := range k {
+			copy(to[i*panel:i*panel+cols], b[(k0+i)*ldb+j:])
+		}
+	}
+	return p
+}
+
+// columns copies the columns of b (k, n) into the rows of dst (n, k).
+func columns(dst []float32, n, k int, b []float32, ldb int) {
+	for j := range n {
+		column := dst[j*k : (j+1)*k]
+		for p := range column {
+			column[p] = b[p*ldb+j]
+		}
+	}
+}

@@ -1,0 +1,74 @@
+package kernel
+
+import (
+	"fmt"
+	"os"
+)
+
+// PathVariable is the environment variable that overrides the choice of path.
+const PathVariable = "MOMENTS_KERNEL"
+
+// A path is one implementation of the kernels that have several.
+type path struct {
+	name     string
+	tileRows int // most rows of a tile
+	panel    int // most columns of a tile, and the columns of a packed panel
+
+	tile      func(t *tile)
+	dots      func(sums, a []float32, lda int, x []float32, k int)
+	transpose func(dst []float32, ldd int, src []float32, lds, rows, cols int)
+
+	elementwise
+}
+
+// elementwise are the kernels that pass once over memory. Lengths have been
+// checked: dst is the shortest operand.
+type elementwise struct {
+	axpy       func(y []float32, alpha float32, x []float32)
+	mul        func(dst, x, r []float32)            // dst = x∘r
+	mulAdd     func(dst, x, r []float32)            // dst += x∘r
+	squares    func(x []float32) float64            // Σ x²
+	activation func(dz, dy, y []float32, s float32) // dz = dy, times s where y <= 0
+	dropout    func(dst, x []float32, d mask, from uint32)
+	adamW      func(w, m, v []float32, grads [][]float32, c *adamCoefficients)
+}
+
+var goPath = path{
+	name: "go", tileRows: 2, panel: 4,
+	tile: goTile, dots: goDots, transpose: goTranspose,
+	elementwise: elementwise{
+		axpy: goAxpy, mul: goMul, mulAdd: goMulAdd, squares: goSquares,
+		activation: goActivation, dropout: goDropout, adamW: goAdamW,
+	},
+}
+
+// active is set once, before main; only tests change it.
+var active, pathErr = choose(os.Getenv(PathVariable), paths())
+
+// Path names the implementation in use: avx512, avx2 or go. It is the first of
+// these that the processor and the operating system support, or the one that
+// the environment variable MOMENTS_KERNEL names.
+func Path() string { return active.name }
+
+// PathError says why the wish in MOMENTS_KERNEL could not be granted: its value
+// is unknown, or the machine does not support it. The fastest supported path is
+// in use then, as if the variable were not set. Programs should report the
+// error when they start.
+func PathError() error { return pathErr }
+
+// choose returns the path of the given name, or the best one, which is the
+// first, and an error unless the name is empty.
+func choose(name string, supported []*path) (*path, error) {
+	if name == "" {
+		return supported[0], nil
+	}
+	var names []string
+	for _, p := range supported {
+		if p.name == name {
+			return p, nil
+		}
+		names = append(names, p.name)
+	}
+	return supported[0], fmt.Errorf("kernel: %s is %q, want one of %v on this machine; using %s",
+		PathVariable, name, names, supported[0].name)
+}

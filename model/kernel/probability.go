@@ -1,0 +1,35 @@
+package kernel
+
+import "math"
+
+// Tiny keeps probabilities off 0 and 1 where their logit is taken: logits
+// reach ±16, as far as float32 resolves probabilities near 1.
+const Tiny = 1.1920929e-07
+
+// MeanMembers averages an ensemble: x (rows, members, targets) to dst
+// (rows, targets).
+func MeanMembers(dst, x []float32, rows, members, targets int) {
+	scale := 1 / float32(members)
+	for r := range rows {
+		out := dst[r*targets:][:targets]
+		clear(out)
+		for k := range members {
+			for t, v := range x[(r*members+k)*targets:][:targets] {
+				out[t] += v
+			}
+		}
+		for t := range out {
+			out[t] *= scale
+		}
+	}
+}
+
+// Temper calibrates probabilities by temperature scaling: dst = σ(logit(p)/T)
+// with one temperature T for each target. p and dst are (rows, targets).
+func Temper(dst, p, temperature []float32, rows, targets int) {
+	for i, v := range p[:rows*targets] {
+		q := float64(min(max(v, Tiny), 1-Tiny))
+		z := math.Log(q/(1-q)) / float64(temperature[i%targets])
+		dst[i] = float32(1 / (1 + math.Exp(-z)))
+	}
+}

@@ -1,0 +1,61 @@
+package kernel
+
+import "math"
+
+// Sigmoid computes dst = 1/(1+e^-x) with a relative error below 1e-6. dst may
+// be x. Both have dst's length.
+func Sigmoid(dst, x []float32) {
+	need("sigmoid", "x", len(x), len(dst))
+	for i, v := range x[:len(dst)] {
+		dst[i], _ = logistic(v)
+	}
+}
+
+// logistic returns σ(z) and log(1+e^z), both from e = e^-|z|, which cannot
+// overflow.
+func logistic(z float32) (sigmoid, softplus float32) {
+	if z != z {
+		return z, z
+	}
+	e := exp(-abs(z))
+	sigmoid = 1 / (1 + e)
+	softplus = log1p(e)
+	if z < 0 {
+		return e * sigmoid, softplus
+	}
+	return sigmoid, z + softplus
+}
+
+func abs(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) }
+
+// exp is e^x for x <= 0, 0 below the smallest normal number. It splits x into
+// n·log 2 + r and evaluates the polynomial of Cephes' expf on r.
+func exp(x float32) float32 {
+	if x < -87.33 {
+		return 0
+	}
+	n := int32(x*math.Log2E - 0.5) // to nearest, for x <= 0
+	f := float32(n)
+	r := x - f*0.693359375 + f*2.12194440e-4
+	p := float32(1.9875691500e-4)
+	p = p*r + 1.3981999507e-3
+	p = p*r + 8.3334519073e-3
+	p = p*r + 4.1665795894e-2
+	p = p*r + 1.6666665459e-1
+	p = p*r + 5.0000001201e-1
+	p = p*(r*r) + r + 1
+	return p * math.Float32frombits(uint32(n+127)<<23)
+}
+
+// log1p is log(1+e) for e in [0, 1], by the series of 2·artanh(e/(2+e)).
+func log1p(e float32) float32 {
+	s := e / (2 + e) // at most 1/3
+	q := s * s
+	p := float32(2.0 / 13)
+	p = p*q + 2.0/11
+	p = p*q + 2.0/9
+	p = p*q + 2.0/7
+	p = p*q + 2.0/5
+	p = p*q + 2.0/3
+	return s * (p*q + 2)
+}
