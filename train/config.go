@@ -1,0 +1,110 @@
+package train
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime"
+
+	"moments/datasets"
+)
+
+// Config is how networks are trained. DefaultConfig is one set for every data
+// set: published values (see the fields), or what held up on validation rows.
+type Config struct {
+	Members   int // k of TabM-mini; published 32, a quarter of the cost at 16
+	Width     int // d, hidden width; published 512
+	Layers    int // hidden layers
+	Embedding int // width of a numeric column's piecewise-linear embedding
+	Category  int // width of a many-levelled category's embedding
+	Ensemble  int // independently seeded classifiers whose probabilities are averaged
+
+	Epochs, Patience int     // most epochs; epochs without a better validation loss before the end
+	Batch            int     // rows between two steps of the optimiser
+	MicroBatch       int     // rows that one lane computes at once: a matter of caches, not of results
+	Threads          int     // lanes; gradients are added in lane order, so results repeat for equal Threads
+	LearningRate     float64 // of AdamW, constant
+	WeightDecay      float64
+	Dropout          float64
+	Clip             float64 // most norm of a gradient
+	PositiveWeight   float64 // of positives in the loss; probabilities are corrected for it; 1 for none
+	ExtraCuts        int     // further random cuts of each training journey, where its label holds at any of them
+
+	Denoise      bool // train the anomaly network
+	DenoiseWidth int
+	DenoiseSteps int // optimiser steps, batches of 64
+
+	Seed uint64
+}
+
+// DefaultConfig returns the defaults of the tabular networks: TabM-mini with
+// piecewise-linear embeddings (Gorishniy et al., ICLR 2025) and a
+// diffusion-scheduled denoising autoencoder.
+func DefaultConfig() Config {
+	return Config{
+		Members: 16, Width: 256, Layers: 2, Embedding: 16, Category: 8, Ensemble: 2,
+		Epochs: 200, Patience: 16, Batch: 256, MicroBatch: 16, Threads: min(runtime.NumCPU(), 8),
+		LearningRate: 2e-3, WeightDecay: 3e-4, Dropout: 0.1, Clip: 1, PositiveWeight: 1, ExtraCuts: 4,
+		Denoise: true, DenoiseWidth: 256, DenoiseSteps: 3000,
+	}
+}
+
+// validate refuses settings that cannot train, in words of the task file.
+func (c Config) validate() error {
+	for _, check := range []struct {
+		key  string
+		got  float64
+		ok   bool
+		want string
+	}{
+		{"members", float64(c.Members), c.Members >= 1, "at least 1"},
+		{"width", float64(c.Width), c.Width >= 1, "at least 1"},
+		{"layers", float64(c.Layers), c.Layers >= 1, "at least 1"},
+		{"embedding", float64(c.Embedding), c.Embedding >= 0, "at least 0"},
+		{"ensemble", float64(c.Ensemble), c.Ensemble >= 1, "at least 1"},
+		{"epochs", float64(c.Epochs), c.Epochs >= 1, "at least 1"},
+		{"patience", float64(c.Patience), c.Patience >= 1, "at least 1"},
+		{"batch", float64(c.Batch), c.Batch >= 1, "at least 1"},
+		{"threads", float64(c.Threads), c.Threads >= 1, "at least 1"},
+		{"learning_rate", c.LearningRate, c.LearningRate > 0, "above 0"},
+		{"weight_decay", c.WeightDecay, c.WeightDecay >= 0, "at least 0"},
+		{"dropout", c.Dropout, c.Dropout >= 0 && c.Dropout < 1, "from 0 to below 1"},
+		{"positive_weight", c.PositiveWeight, c.PositiveWeight > 0, "above 0"},
+	} {
+		if !check.ok {
+			return fmt.Errorf("train: networks.%s is %g, want %s", check.key, check.got, check.want)
+		}
+	}
+	return nil
+}
+
+// Options is what surrounds a training run.
+type Options struct {
+	Checkpoint string         // folder to keep checkpoints in; "" for none
+	Resume     bool           // go on from the checkpoints in that folder
+	Progress   func(Progress) // called after every batch; nil for silence
+	Log        *slog.Logger   // nil for silence
+}
+
+// ConfigOf returns the defaults with what the task file says instead.
+func ConfigOf(task *datasets.Task) (Config, error) {
+	c, n := DefaultConfig(), task.Networks
+	for _, choice := range []struct{ said, to *int }{
+		{&n.Members, &c.Members}, {&n.Width, &c.Width}, {&n.Layers, &c.Layers}, {&n.Embedding, &c.Embedding},
+		{&n.Ensemble, &c.Ensemble}, {&n.Epochs, &c.Epochs}, {&n.Patience, &c.Patience}, {&n.Batch, &c.Batch},
+		{&n.Threads, &c.Threads}, {n.ExtraCuts, &c.ExtraCuts}, {&task.Anomaly.Width, &c.DenoiseWidth},
+	} {
+		if choice.said != nil && (*choice.said != 0 || choice.said == n.ExtraCuts) {
+			*choice.to = *choice.said
+		}
+	}
+	for _, choice := range []struct{ said, to *float64 }{{n.WeightDecay, &c.WeightDecay}, {n.Dropout, &c.Dropout}} {
+		if choice.said != nil {
+			*choice.to = *choice.said
+		}
+	}
+	if n.LearningRate != 0 {
+		c.LearningRate = n.LearningRate
+	}
+	c.Seed, c.Denoise = n.Seed, !task.Anomaly.Off
+	return c, c.validate()
+}

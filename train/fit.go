@@ -1,0 +1,187 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	G "gorgonia.org/gorgonia"
+
+	"moments/model"
+	"moments/weights"
+)
+
+// schedule is how one network is trained.
+type schedule struct {
+	name                            string
+	epochs, patience                int
+	batch, micro, threads           int
+	learningRate, weightDecay, clip float64
+	dropout                         float32
+	seed                            uint64
+	start                           func(*parameters) // adjusts the starting values; may be nil
+	shift                           []float32         // subtracted from the head's biases when predicting; may be nil
+	checkpoint                      *checkpoint       // nil to keep none
+	progress                        func(Progress)
+}
+
+// Progress is one step of a training run, for a bar or a log.
+type Progress struct {
+	Network        string
+	Epoch, Epochs  int     // the epoch that runs, from 1, and the most there may be
+	Batch, Batches int     // done in this epoch
+	TrainLoss      float64 // mean of this epoch so far
+	ValidationLoss float64 // of the last epoch that ended; NaN before
+	BestEpoch      int     // the epoch of the lowest validation loss; 0 before
+}
+
+// A fitted network is what a training run ends with.
+type fitted struct {
+	params         map[string]weights.Tensor // of the best epoch
+	epochs         int                       // epochs run
+	bestEpoch      int
+	validationLoss float64
+}
+
+// fit trains a network: batches in a random order, AdamW, and an end when the
+// validation loss has not fallen for some epochs. It returns the parameters of
+// the best epoch. With a checkpoint, a run that was interrupted goes on where
+// it stood and ends with the same parameters as one that was not.
+func fit(ctx context.Context, g *model.Graph, p problem, s schedule) (*fitted, error) {
+	params := newParameters(g, s.seed)
+	if s.start != nil {
+		s.start(params)
+	}
+	learners, predictors, err := s.crews(g, params, p)
+	if err != nil {
+		return nil, err
+	}
+	defer learners.dismiss()
+	defer predictors.dismiss()
+	optimiser := newAdamW(s.learningRate, s.weightDecay, s.clip)
+	learned := params.learn(learners.lanes)
+
+	run := &state{best: math.Inf(1), validation: math.NaN()}
+	if err := s.checkpoint.load(run, params, learned, optimiser); err != nil {
+		return nil, err
+	}
+	for !run.done && run.epoch < s.epochs && run.epoch-run.bestEpoch < s.patience {
+		run.epoch++
+		if err := s.runEpoch(ctx, run, p, learners, learned, optimiser); err != nil {
+			if ctx.Err() != nil {
+				return nil, errors.Join(err, s.checkpoint.flush())
+			}
+			return nil, err
+		}
+		if err := s.judge(run, p, params, predictors); err != nil {
+			return nil, err
+		}
+		if err := s.checkpoint.keep(run, params, learned, optimiser, false); err != nil {
+			return nil, err
+		}
+	}
+	run.done = true
+	if err := s.checkpoint.keep(run, params, learned, optimiser, true); err != nil {
+		return nil, err
+	}
+	return &fitted{run.bestParams, run.epoch, run.bestEpoch, run.best}, nil
+}
+
+// state is where a training run stands between two epochs.
+type state struct {
+	epoch, bestEpoch int
+	best, validation float64 // validation losses: the lowest and the last
+	bestParams       map[string]weights.Tensor
+	done             bool
+}
+
+// crews builds the learners and the predictors of a network.
+func (s *schedule) crews(g *model.Graph, params *parameters, p problem) (learn, predict *crew, err error) {
+	var learners, predictors []*lane
+	for range max(1, s.threads) {
+		l, err := newLearner(g, params, s.micro, p.learns())
+		if err != nil {
+			return nil, nil, err
+		}
+		l.dropout = s.dropout
+		learners = append(learners, l)
+		if l, err = newPredictor(g, params, s.micro, p.reads()); err != nil {
+			return nil, nil, err
+		}
+		predictors = append(predictors, l)
+	}
+	return hire(learners), hire(predictors), nil
+}
+
+// runEpoch passes once over the training rows.
+func (s *schedule) runEpoch(ctx context.Context, run *state, p problem, learners *crew, learned []G.ValueGrad, optimiser *AdamW) error {
+	order := rand.New(rand.NewPCG(s.seed, uint64(run.epoch))).Perm(p.size())
+	batches := (len(order) + s.batch - 1) / s.batch
+	var loss, weight float64
+	for b := range batches {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("train: %s interrupted in epoch %d: %w", s.name, run.epoch, err)
+		}
+		rows := order[b*s.batch : min((b+1)*s.batch, len(order))]
+		l, w, err := s.gradients(learners, p, rows, uint64(run.epoch)<<32|uint64(b))
+		if err != nil {
+			return err
+		}
+		loss, weight = loss+l, weight+w
+		if w > 0 {
+			optimiser.Scale = 1 / w
+			if err := optimiser.Step(learned); err != nil {
+				return err
+			}
+		}
+		if s.progress != nil {
+			s.progress(Progress{s.name, run.epoch, s.epochs, b + 1, batches, loss / weight, run.validation, run.bestEpoch})
+		}
+	}
+	return nil
+}
+
+// gradients runs one batch through the learners, a share of its micro-batches
+// in each, and returns the sums of the losses and of the weights. number names
+// the batch, for its random streams.
+func (s *schedule) gradients(learners *crew, p problem, rows []int, number uint64) (loss, weight float64, err error) {
+	lanes := len(learners.lanes)
+	losses, weights := make([]float64, lanes), make([]float64, lanes)
+	err = learners.each(func(lane int, l *lane) error {
+		l.clearGradients()
+		for m := lane; m*l.rows < len(rows); m += lanes {
+			part := rows[m*l.rows : min((m+1)*l.rows, len(rows))]
+			l.key = mix(mix(s.seed, number), uint64(m))
+			weights[lane] += p.fill(l, part, rand.New(rand.NewPCG(l.key, 1)))
+			if err := l.run(); err != nil {
+				return err
+			}
+			losses[lane] += l.loss
+		}
+		return nil
+	})
+	for lane := range lanes {
+		loss, weight = loss+losses[lane], weight+weights[lane]
+	}
+	return loss, weight, err
+}
+
+// judge measures the network on the validation split and keeps the best.
+func (s *schedule) judge(run *state, p problem, params *parameters, predictors *crew) error {
+	undo := params.shiftHead(s.shift)
+	defer undo()
+	loss, err := p.validate(predictors)
+	if err != nil {
+		return err
+	}
+	if math.IsNaN(loss) {
+		return fmt.Errorf("train: the validation loss of %s is not a number in epoch %d; try a lower learning_rate", s.name, run.epoch)
+	}
+	run.validation = loss
+	if loss < run.best {
+		run.best, run.bestEpoch, run.bestParams = loss, run.epoch, params.snapshot()
+	}
+	return nil
+}

@@ -1,0 +1,224 @@
+package train
+
+import (
+	"moments/model"
+	"moments/model/kernel"
+)
+
+// Rules is train's column of the op table.
+var rules = map[model.Op]rule{
+	model.Concat:          {concat, concatBackward},
+	model.Dense:           {dense, denseBackward},
+	model.Embedding:       {embedding, embeddingBackward},
+	model.PiecewiseLinear: {piecewise, piecewiseBackward},
+	model.EnsembleDense:   {ensembleDense, ensembleDenseBackward},
+	model.EnsembleHead:    {ensembleHead, ensembleHeadBackward},
+	model.Sigmoid:         {sigmoid, sigmoidBackward},
+	model.MeanMembers:     {meanMembers, meanMembersBackward},
+	model.Temper:          {temper, temperBackward},
+}
+
+// HasRule tells whether train knows the op: a test asks it of every op.
+func HasRule(op model.Op) bool { return rules[op].forward != nil && rules[op].backward != nil }
+
+func activation(n *model.Node) kernel.Activation { return kernel.Activation(n.Activation) }
+
+// drop applies dropout to the result of an activated layer. Backward applies
+// the same mask to its gradient.
+func (o *operation) drop(dst, x []float32) {
+	if o.node.Activation != model.Identity && o.lane.dropout > 0 {
+		kernel.Dropout(dst, x, o.lane.dropout, mix(o.lane.key, o.mask))
+	} else if &dst[0] != &x[0] {
+		copy(dst, x)
+	}
+}
+
+// preactivation turns dout into the gradient before dropout and activation.
+func (o *operation) preactivation() []float32 {
+	if o.node.Activation == model.Identity {
+		return o.dout
+	}
+	dz := o.need(0, len(o.out))
+	o.drop(dz, o.dout)
+	// Where dropout made the output zero the gradient is zero already; elsewhere
+	// it kept the sign, which is all that the activation's slope depends on.
+	kernel.ActivationBackward(dz, dz, o.out, activation(o.node))
+	return dz
+}
+
+func concat(o *operation) {
+	at := 0
+	for i, in := range o.node.In {
+		copyColumns(o.out[at:], o.node.Width(), o.in[i], in.Width(), in.Width(), o.lane.rows)
+		at += in.Width()
+	}
+}
+
+func concatBackward(o *operation) {
+	at := 0
+	for i, in := range o.node.In {
+		if o.din[i] != nil {
+			copyColumns(o.din[i], in.Width(), o.dout[at:], o.node.Width(), in.Width(), o.lane.rows)
+		}
+		at += in.Width()
+	}
+}
+
+// copyColumns copies width columns of rows whose strides differ.
+func copyColumns(dst []float32, dstStride int, src []float32, srcStride, width, rows int) {
+	for r := range rows {
+		copy(dst[r*dstStride:][:width], src[r*srcStride:][:width])
+	}
+}
+
+func dense(o *operation) {
+	in, out := o.node.In[0].Width(), o.node.Width()
+	rows := len(o.out) / out
+	o.lane.work.Gemm(false, false, rows, out, in, o.in[0], in, o.in[1], out, o.out, out, o.in[2], activation(o.node), false)
+	o.drop(o.out, o.out)
+}
+
+func denseBackward(o *operation) {
+	in, out := o.node.In[0].Width(), o.node.Width()
+	rows := len(o.out) / out
+	dz := o.preactivation()
+	kernel.AddColumnSums(o.din[2], dz, rows, out)
+	o.lane.work.Gemm(true, false, in, out, rows, o.in[0], in, dz, out, o.din[1], out, nil, kernel.Identity, true)
+	if dx := o.din[0]; dx != nil {
+		o.lane.work.Gemm(false, true, rows, in, out, dz, out, o.in[1], out, dx, in, nil, kernel.Identity, false)
+	}
+}
+
+func embedding(o *operation) {
+	table := o.node.In[1]
+	kernel.Gather(o.out, o.in[0], o.in[1], o.lane.rows, o.node.In[0].Width(), table.Width(), o.node.Offsets)
+}
+
+func embeddingBackward(o *operation) {
+	table := o.node.In[1]
+	kernel.ScatterAdd(o.din[1], o.in[0], o.dout, o.lane.rows, o.node.In[0].Width(), table.Width(), o.node.Offsets)
+}
+
+func piecewise(o *operation) {
+	features, bins, width := o.piecewiseShape()
+	kernel.PiecewiseLinear(o.out, o.in[0], o.in[1], o.in[2], o.in[3], o.in[4], o.lane.rows, features, bins, width, &o.lane.work)
+}
+
+func piecewiseBackward(o *operation) {
+	features, bins, width := o.piecewiseShape()
+	kernel.PiecewiseLinearBackward(o.din[2], o.din[3], o.din[4], o.dout, o.in[0], o.in[1], o.lane.rows, features, bins, width, &o.lane.work)
+}
+
+func (o *operation) piecewiseShape() (features, bins, width int) {
+	weight := o.node.In[4].Shape
+	return weight[0], weight[1], weight[2]
+}
+
+// ensembleDense scales the row of each member by its adapter and multiplies
+// it with the one shared weight. Members run one after the other, so that the
+// scaled rows stay in the core's cache.
+func ensembleDense(o *operation) {
+	rows, members, in, out := o.ensembleShape()
+	scaled := o.need(1, rows*in)
+	w := &o.packed[0]
+	kernel.Pack(w, false, out, in, o.in[2], out)
+	for k := range members {
+		kernel.MulRow(scaled, o.in[0], o.in[1][k*in:][:in], rows, in)
+		o.lane.work.GemmPacked(false, rows, scaled, in, w, o.out[k*out:], members*out, o.in[3], activation(o.node), false)
+	}
+	o.drop(o.out, o.out)
+}
+
+func ensembleDenseBackward(o *operation) {
+	rows, members, in, out := o.ensembleShape()
+	dz := o.preactivation()
+	kernel.AddColumnSums(o.din[3], dz, rows*members, out)
+	scaled, dscaled := o.need(1, rows*in), o.need(2, rows*in)
+	wt := &o.packed[1]
+	kernel.Pack(wt, true, in, out, o.in[2], out)
+	dx, dr := o.din[0], o.din[1]
+	if dx == nil {
+		dx = o.need(3, rows*in)
+	}
+	if dr == nil {
+		dr = o.need(4, members*in)
+	}
+	clear(dx)
+	for k := range members {
+		r := o.in[1][k*in:][:in]
+		kernel.MulRow(scaled, o.in[0], r, rows, in)
+		o.lane.work.Gemm(true, false, in, out, rows, scaled, in, dz[k*out:], members*out, o.din[2], out, nil, kernel.Identity, true)
+		o.lane.work.GemmPacked(false, rows, dz[k*out:], members*out, wt, dscaled, in, nil, kernel.Identity, false)
+		kernel.MulRowBackward(dx, dr[k*in:][:in], dscaled, o.in[0], r, rows, in)
+	}
+}
+
+func (o *operation) ensembleShape() (rows, members, in, out int) {
+	return o.lane.rows, o.node.Shape[1], o.node.In[0].Width(), o.node.Width()
+}
+
+func ensembleHead(o *operation) {
+	rows, members, in, out := o.ensembleShape()
+	for k := range members {
+		o.lane.work.Gemm(false, false, rows, out, in, o.in[0][k*in:], members*in, o.in[1][k*in*out:], out,
+			o.out[k*out:], members*out, o.in[2][k*out:][:out], kernel.Identity, false)
+	}
+}
+
+func ensembleHeadBackward(o *operation) {
+	rows, members, in, out := o.ensembleShape()
+	kernel.AddColumnSums(o.din[2], o.dout, rows, members*out)
+	for k := range members {
+		dz := o.dout[k*out:]
+		o.lane.work.Gemm(true, false, in, out, rows, o.in[0][k*in:], members*in, dz, members*out, o.din[1][k*in*out:], out, nil, kernel.Identity, true)
+		if o.din[0] != nil {
+			o.lane.work.Gemm(false, true, rows, in, out, dz, members*out, o.in[1][k*in*out:], out, o.din[0][k*in:], members*in, nil, kernel.Identity, false)
+		}
+	}
+}
+
+func sigmoid(o *operation) { kernel.Sigmoid(o.out, o.in[0]) }
+
+func sigmoidBackward(o *operation) {
+	for i, p := range o.out {
+		o.din[0][i] = o.dout[i] * p * (1 - p)
+	}
+}
+
+func meanMembers(o *operation) {
+	members, targets := o.node.In[0].Shape[1], o.node.Width()
+	kernel.MeanMembers(o.out, o.in[0], o.lane.rows, members, targets)
+}
+
+func meanMembersBackward(o *operation) {
+	members, targets := o.node.In[0].Shape[1], o.node.Width()
+	for r := range o.lane.rows {
+		for k := range members {
+			for t := range targets {
+				o.din[0][(r*members+k)*targets+t] = o.dout[r*targets+t] / float32(members)
+			}
+		}
+	}
+}
+
+func temper(o *operation) {
+	kernel.Temper(o.out, o.in[0], o.in[1], o.lane.rows, o.node.Width())
+}
+
+// temperBackward: with z = logit(p)/T, dσ(z)/dp = σ(z)(1-σ(z)) / (T p (1-p)).
+// The temperature itself is fitted after training, on the validation split.
+func temperBackward(o *operation) {
+	targets := o.node.Width()
+	for i, q := range o.out {
+		p := min(max(o.in[0][i], kernel.Tiny), 1-kernel.Tiny)
+		o.din[0][i] = o.dout[i] * q * (1 - q) / (o.in[1][i%targets] * p * (1 - p))
+	}
+}
+
+// mix hashes two words into one (the finaliser of splitmix64).
+func mix(a, b uint64) uint64 {
+	z := a + 0x9e3779b97f4a7c15*(b+1)
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}
