@@ -1,5 +1,11 @@
 package features
 
+import (
+	"fmt"
+	"math"
+	"sort"
+)
+
 // A Cutoff is the moment at which a prediction is made for one journey.
 //
 // Exactly the first Events events of the journey may be seen; all of them
@@ -9,4 +15,111 @@ type Cutoff struct {
 	Time   int64  // microseconds since the Unix epoch, the last visible instant
 	Events int    // number of visible events
 	Group  string // the rule's own name for it, such as "after 5 events", to report figures by; "" when the task has one rule
+}
+
+// NoLimit is the until and the end of a journey that nothing limits.
+const NoLimit int64 = math.MaxInt64
+
+// A CutoffRule says where a journey is cut. Exactly one form is set; the zero
+// rule is the end of the journey.
+//
+// At, AfterFirst and Every are exclusive: events strictly before the stated
+// moment are seen, the cutoff's Time is the microsecond before it, and the
+// outcome is looked for from the moment on.
+type CutoffRule struct {
+	AfterEvents []int // after each of these numbers of events; a journey with fewer visible events is not cut there
+	At          int64 // microseconds since the epoch; 0 is unset
+	AfterFirst  int64 // microseconds after the first event
+	Every       int64 // microseconds between the moments From, From+Every, ... up to To
+	From, To    int64 // both ends included
+	Column      bool  // the label row's own cutoff, its last visible instant
+}
+
+// Cut returns the cutoffs of j in time order.
+//
+// Events at or after until ([NoLimit] when there is none) are never seen, and
+// no cutoff lies there: the outcome is known by then. labelCutoff is read by
+// the Column form alone. A journey whose events all lie beyond a moment has not
+// begun and is not cut there; a customer without any event is cut by the forms
+// that need none (the end of the journey, At and Column), on the profile alone.
+func (r CutoffRule) Cut(j *Journey, until, labelCutoff int64) []Cutoff {
+	visible := j.before(until)
+	switch {
+	case len(r.AfterEvents) > 0:
+		return r.afterEvents(j, visible)
+	case r.Every > 0:
+		return r.every(j, until)
+	case r.AfterFirst > 0:
+		if visible == 0 {
+			return nil
+		}
+		return j.cutAt(j.Events[0].Time+r.AfterFirst-1, until)
+	case r.Column:
+		return j.cutAt(labelCutoff, until)
+	case r.At != 0:
+		return j.cutAt(r.At-1, until)
+	}
+	return []Cutoff{{Time: j.endBefore(until, visible), Events: visible}}
+}
+
+// afterEvents cuts at the time of the k-th event for every wanted k.
+func (r CutoffRule) afterEvents(j *Journey, visible int) []Cutoff {
+	var cuts []Cutoff
+	for _, k := range r.AfterEvents {
+		if k < 1 || k > visible {
+			continue
+		}
+		cut := Cutoff{Time: j.Events[k-1].Time, Events: k}
+		if len(r.AfterEvents) > 1 {
+			cut.Group = fmt.Sprintf("after %d events", k)
+		}
+		cuts = append(cuts, cut)
+	}
+	sort.SliceStable(cuts, func(a, b int) bool { return cuts[a].Events < cuts[b].Events })
+	return cuts
+}
+
+// every cuts at each moment of the grid once the journey has begun.
+func (r CutoffRule) every(j *Journey, until int64) []Cutoff {
+	if len(j.Events) == 0 {
+		return nil
+	}
+	moment := r.From
+	if first := j.Events[0].Time; first >= moment { // skip the moments before the journey
+		moment += ((first-moment)/r.Every + 1) * r.Every
+	}
+	var cuts []Cutoff
+	for ; moment <= r.To && moment-1 < until; moment += r.Every {
+		cuts = append(cuts, j.cutAt(moment-1, until)...)
+	}
+	return cuts
+}
+
+// cutAt is the one cutoff whose last visible instant is time, or none.
+func (j *Journey) cutAt(time, until int64) []Cutoff {
+	if time >= until {
+		return nil
+	}
+	seen := j.before(time + 1)
+	if seen == 0 && len(j.Events) > 0 {
+		return nil
+	}
+	return []Cutoff{{Time: time, Events: seen}}
+}
+
+// before counts the events strictly before a moment.
+func (j *Journey) before(moment int64) int {
+	return sort.Search(len(j.Events), func(i int) bool { return j.Events[i].Time >= moment })
+}
+
+// endBefore is the time of the last visible event; without one it is the
+// instant before until, or the epoch when there is no limit either.
+func (j *Journey) endBefore(until int64, visible int) int64 {
+	switch {
+	case visible > 0:
+		return j.Events[visible-1].Time
+	case until != NoLimit:
+		return until - 1
+	}
+	return 0
 }

@@ -1,0 +1,68 @@
+package features
+
+import "slices"
+
+// A tail keeps the last events of a journey: those the windows reach, up to
+// Options.Tail of them, and those of the sequence. Events are stored column by
+// column and dropped from the front in batches, so that Append is O(1).
+type tail struct {
+	span    int64 // microseconds that the windows look back
+	most    int   // events that the windows may see
+	steps   int   // events kept for the sequence: one more than it holds, so that its first gap is known
+	head    int   // the first event kept; those before await their removal
+	times   []instant
+	types   []int32
+	numbers []float64 // (events, width) row-major
+	ids     []int32   // (events, depth) row-major
+	width   int       // numeric attributes
+	depth   int       // categorical attributes
+}
+
+func (t *tail) init(s *Schema) {
+	*t = tail{
+		span: s.compiled.span, most: s.Options.Tail, steps: s.Options.Sequence,
+		width: len(s.compiled.numbers), depth: len(s.compiled.categories),
+	}
+	if t.steps > 0 {
+		t.steps++
+	}
+}
+
+func (t *tail) reset() {
+	t.head = 0
+	t.times, t.types, t.numbers, t.ids = t.times[:0], t.types[:0], t.numbers[:0], t.ids[:0]
+}
+
+// push adds an event, whose numbers and categories follow, and lets go of the
+// events that nothing will look at again.
+func (t *tail) push(now instant, kind int32) {
+	t.times = append(t.times, now)
+	t.types = append(t.types, kind)
+	for kept := len(t.times) - t.head; kept > t.steps; kept-- {
+		if kept <= t.most && now.time-t.times[t.head].time < t.span {
+			break
+		}
+		t.head++
+	}
+	if t.head > 64 && t.head > len(t.times)/2 {
+		t.compact()
+	}
+}
+
+// compact moves the kept events to the front. The newest event has no numbers
+// and categories yet.
+func (t *tail) compact() {
+	t.times = slices.Delete(t.times, 0, t.head)
+	t.types = slices.Delete(t.types, 0, t.head)
+	t.numbers = slices.Delete(t.numbers, 0, min(t.head*t.width, len(t.numbers)))
+	t.ids = slices.Delete(t.ids, 0, min(t.head*t.depth, len(t.ids)))
+	t.head = 0
+}
+
+func (t *tail) pushNumber(x float64)  { t.numbers = append(t.numbers, x) }
+func (t *tail) pushCategory(id int32) { t.ids = append(t.ids, id) }
+
+// row is the numbers of one event.
+func (t *tail) row(event int) []float64 {
+	return t.numbers[event*t.width : (event+1)*t.width]
+}

@@ -1,0 +1,119 @@
+package features
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"unicode/utf8"
+)
+
+// Validate checks everything an encoder relies on, so that a schema file that
+// was damaged or tampered with is refused here and never fails later.
+func (s *Schema) Validate() error {
+	if s.Version != schemaVersion {
+		return fmt.Errorf("features: schema has version %d, want %d", s.Version, schemaVersion)
+	}
+	steps := []func() error{s.Options.validate, s.validateFields, s.validateTypes, s.validateWindows, s.validateColumns}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	if s.Normalizer == nil {
+		return nil
+	}
+	return s.Normalizer.validate(s.compiled)
+}
+
+func (s *Schema) validateFields() error {
+	if err := checkFields("profile", s.Layout.Profile, s.Profile); err != nil {
+		return err
+	}
+	return checkFields("attributes", s.Layout.Event, s.Attributes)
+}
+
+// checkFields compares the summaries with the layout.
+func checkFields(what string, layout []Field, summaries []FieldSummary) error {
+	if len(summaries) != len(layout) {
+		return fmt.Errorf("features: schema has %d %s, want %d as in its layout", len(summaries), what, len(layout))
+	}
+	for i, field := range layout {
+		got := summaries[i]
+		where := fmt.Sprintf("%s %q", what, field.Name)
+		switch {
+		case got.Name != field.Name || got.Kind != field.Kind:
+			return fmt.Errorf("features: schema: %s is the %s %q, want the %s of the layout", where, got.Kind, got.Name, field.Kind)
+		case field.Kind != Numeric && field.Kind != Categorical:
+			return fmt.Errorf("features: schema: %s is %q, want numeric or categorical", where, field.Kind)
+		case field.Kind == Numeric && len(got.Levels) > 0:
+			return fmt.Errorf("features: schema: %s is numeric and has %d levels, want none", where, len(got.Levels))
+		}
+		switch got.Dropped {
+		case "", DroppedConstant, DroppedMissing, DroppedIdentifier:
+		default:
+			return fmt.Errorf("features: schema: %s is dropped as %q, want %s, %s or %s", where, got.Dropped, DroppedConstant, DroppedMissing, DroppedIdentifier)
+		}
+		if err := checkLevels(where, got.Levels); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkLevels wants non-empty distinct levels of valid text.
+func checkLevels(where string, levels []string) error {
+	seen := make(map[string]bool, len(levels))
+	for _, level := range levels {
+		if level == "" || seen[level] || !utf8.ValidString(level) {
+			return fmt.Errorf("features: schema: %s has the level %q twice or damaged, want distinct UTF-8 texts", where, level)
+		}
+		seen[level] = true
+	}
+	return nil
+}
+
+func (s *Schema) validateTypes() error {
+	if s.Journeys < 0 || s.Events < 0 {
+		return fmt.Errorf("features: schema was fitted on %d journeys and %d events, want counts", s.Journeys, s.Events)
+	}
+	if s.Frequent < 0 || s.Frequent > len(s.Types) {
+		return fmt.Errorf("features: schema has %d frequent event types, want 0 to %d", s.Frequent, len(s.Types))
+	}
+	return checkLevels("types", s.Types)
+}
+
+func (s *Schema) validateWindows() error {
+	if len(s.Windows) > s.Options.MaxWindows {
+		return fmt.Errorf("features: schema has %d windows, want %d or fewer", len(s.Windows), s.Options.MaxWindows)
+	}
+	before := int64(0)
+	for _, window := range s.Windows {
+		if window <= before || window > math.MaxInt64/8 {
+			return fmt.Errorf("features: schema has a window of %d microseconds after %d, want ascending ones", window, before)
+		}
+		before = window
+	}
+	return nil
+}
+
+// validateColumns draws the columns and wants distinct names.
+func (s *Schema) validateColumns() error {
+	s.compile()
+	seen := make(map[string]bool)
+	for _, column := range s.compiled.columns {
+		if column.Name == "" || !utf8.ValidString(column.Name) {
+			return fmt.Errorf("features: a column is named %q, want a UTF-8 text", column.Name)
+		}
+		if seen[column.Name] {
+			return fmt.Errorf("features: two columns are named %q: rename the profile field or attribute", column.Name)
+		}
+		seen[column.Name] = true
+	}
+	return nil
+}
+
+var errNoNormalizer = errors.New("features: schema has no normalizer: call FitNormalizer on the training examples first")
+
+// validText replaces damaged UTF-8, which JSON cannot hold.
+func validText(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
