@@ -27,7 +27,7 @@ func AdamW(w, m, v []float32, grads [][]float32, p AdamWParams) {
 		need("adamw", "gradient", len(g), len(w))
 	}
 	step := float64(max(p.Step, 1))
-	active.adamW(w, m, v, grads, &adamCoefficients{
+	active.adamW(w, m, v, grads, 0, adamCoefficients{
 		scale: float32(p.Scale),
 		beta1: float32(p.Beta1), rest1: float32(1 - p.Beta1),
 		beta2: float32(p.Beta2), rest2: float32(1 - p.Beta2),
@@ -38,8 +38,7 @@ func AdamW(w, m, v []float32, grads [][]float32, p AdamWParams) {
 	})
 }
 
-// adamCoefficients are an AdamW step's settings, folded. Assembly reads the
-// fields by their order.
+// adamCoefficients are an AdamW step's settings, folded.
 type adamCoefficients struct {
 	scale, beta1, rest1, beta2, rest2 float32
 	keep                              float32 // 1 - LearningRate·Decay
@@ -48,9 +47,10 @@ type adamCoefficients struct {
 	epsilon                           float32
 }
 
-func goAdamW(w, m, v []float32, grads [][]float32, c *adamCoefficients) {
+// goAdamW updates the parameters from the first on.
+func goAdamW(w, m, v []float32, grads [][]float32, first int, c adamCoefficients) {
 	m, v = m[:len(w)], v[:len(w)]
-	for i := range w {
+	for i := first; i < len(w); i++ {
 		var g float32
 		for _, grad := range grads {
 			g += grad[i]

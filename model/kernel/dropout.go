@@ -44,10 +44,10 @@ func (d mask) hash(i uint32) uint32 {
 	return h ^ h>>16
 }
 
-// goDropout drops dst[i] by the hash of from+i.
-func goDropout(dst, x []float32, d mask, from uint32) {
+// goDropout drops dst[i] by the hash of first+i.
+func goDropout(dst, x []float32, d mask, first uint32) {
 	for i, v := range x[:len(dst)] {
-		if d.hash(from+uint32(i)) < d.threshold {
+		if d.hash(first+uint32(i)) < d.threshold {
 			v = 0
 		} else {
 			v *= d.scale

@@ -96,12 +96,24 @@ func goMulAdd(dst, x, r []float32) {
 	}
 }
 
+// goSquares adds in 16 interleaved chains, joined in halves, and then what is
+// left beyond a multiple of 16: the order that vectors impose.
 func goSquares(x []float32) float64 {
-	var sum float64
-	for _, v := range x {
-		sum += float64(v) * float64(v)
+	var s [16]float64
+	whole := len(x) &^ 15
+	for i, v := range x[:whole] {
+		s[i%16] += float64(v) * float64(v)
 	}
-	return sum
+	for half := 8; half > 0; half /= 2 {
+		for i := range half {
+			s[i] += s[i+half]
+		}
+	}
+	var rest float64
+	for _, v := range x[whole:] {
+		rest += float64(v) * float64(v)
+	}
+	return s[0] + rest
 }
 
 func goActivation(dz, dy, y []float32, slope float32) {

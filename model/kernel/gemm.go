@@ -89,8 +89,8 @@ func (g *product) block(t *tile, i0, i1, k0, k1 int, b panels) {
 		t.act = g.act
 	}
 	tiles := (i1 - i0 + active.tileRows - 1) / active.tileRows
-	for j := 0; j < g.n; j += active.panel {
-		t.cols = min(active.panel, g.n-j)
+	for j := 0; j < g.n; j += t.cols {
+		t.cols, t.bPanel = g.columns(j), b.stride
 		t.b = b.at(j)
 		if g.bias != nil && k0 == 0 {
 			t.bias = g.bias[j:]
@@ -105,6 +105,14 @@ func (g *product) block(t *tile, i0, i1, k0, k1 int, b panels) {
 	}
 }
 
+// columns is how many columns the tile at column j takes.
+func (g *product) columns(j int) int {
+	if left := g.n - j; g.m > 1 || active.strip == 0 || left < active.strip {
+		return min(active.panel, left)
+	}
+	return active.strip
+}
+
 // from is x[i:], or nothing where x ends before: operands without depth are
 // empty.
 func from(x []float32, i int) []float32 { return x[min(i, len(x)):] }
@@ -114,8 +122,8 @@ func from(x []float32, i int) []float32 { return x[min(i, len(x)):] }
 func (w *Workspace) fewRows(g *product, b []float32, ldb int) {
 	t := &w.tile
 	*t = tile{rows: g.m, k: g.k, a: g.a, aRow: g.aRow, aDepth: g.aDepth, ldc: g.ldc, load: g.accumulate, act: g.act}
-	for j := 0; j < g.n; j += active.panel {
-		t.cols = min(active.panel, g.n-j)
+	for j := 0; j < g.n; j += t.cols {
+		t.cols, t.bPanel = g.columns(j), active.panel
 		t.c = g.c[j:]
 		if g.bias != nil {
 			t.bias = g.bias[j:]

@@ -13,6 +13,7 @@ type path struct {
 	name     string
 	tileRows int // most rows of a tile
 	panel    int // most columns of a tile, and the columns of a packed panel
+	strip    int // columns of a tile of one row over several panels, or 0
 
 	tile      func(t *tile)
 	dots      func(sums, a []float32, lda int, x []float32, k int)
@@ -27,10 +28,10 @@ type elementwise struct {
 	axpy       func(y []float32, alpha float32, x []float32)
 	mul        func(dst, x, r []float32)            // dst = x∘r
 	mulAdd     func(dst, x, r []float32)            // dst += x∘r
-	squares    func(x []float32) float64            // Σ x²
+	squares    func(x []float32) float64            // Σ x²; see goSquares
 	activation func(dz, dy, y []float32, s float32) // dz = dy, times s where y <= 0
-	dropout    func(dst, x []float32, d mask, from uint32)
-	adamW      func(w, m, v []float32, grads [][]float32, c *adamCoefficients)
+	dropout    func(dst, x []float32, d mask, first uint32)
+	adamW      func(w, m, v []float32, grads [][]float32, first int, c adamCoefficients)
 }
 
 var goPath = path{

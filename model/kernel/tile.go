@@ -9,6 +9,7 @@ type tile struct {
 	aRow, aDepth  int
 	b             []float32 // b[p*bDepth + j], readable over a whole panel
 	bDepth        int
+	bPanel        int // distance of the panels of a strip: one row, path.strip columns
 	c             []float32
 	ldc           int
 	bias          []float32 // or nil

@@ -1,0 +1,247 @@
+package main
+
+import (
+	"strings"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// The kernels here pass once over memory, n values, a positive multiple of the
+// lanes; the caller computes the rest. They multiply and add apart, so that
+// every path gives the same bits.
+
+// loop runs body for every vector of n values. at is the byte offset.
+func (v isa) loop(n reg.GPVirtual, body func(at reg.GPVirtual)) {
+	at := GP64()
+	XORQ(at, at)
+	SHLQ(U8(2), n)
+	Label("vector")
+	body(at)
+	ADDQ(U32(uint32(v.bytes())), at)
+	CMPQ(at, n)
+	JLT(LabelRef("vector"))
+	return_()
+}
+
+func offset(base, at reg.GPVirtual) Mem { return Mem{Base: base, Index: at, Scale: 1} }
+
+func broadcastArg(name string, to reg.VecPhysical) {
+	m, err := Param(name).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	VBROADCASTSS(m.Addr, to)
+}
+
+func axpy(v isa) {
+	function("axpy"+v.name, "func(y *float32, alpha float32, x *float32, n int)", "computes y += alpha·x.")
+	y, x, n := arg("y"), arg("x"), arg("n")
+	alpha, t := v.reg(0), v.reg(1)
+	broadcastArg("alpha", alpha)
+	v.loop(n, func(at reg.GPVirtual) {
+		VMULPS(offset(x, at), alpha, t)
+		VADDPS(offset(y, at), t, t)
+		VMOVUPS(t, offset(y, at))
+	})
+}
+
+func mul(v isa) {
+	function("mul"+v.name, "func(dst, x, r *float32, n int)", "computes dst = x∘r.")
+	dst, x, r, n := arg("dst"), arg("x"), arg("r"), arg("n")
+	t := v.reg(0)
+	v.loop(n, func(at reg.GPVirtual) {
+		VMOVUPS(offset(x, at), t)
+		VMULPS(offset(r, at), t, t)
+		VMOVUPS(t, offset(dst, at))
+	})
+}
+
+func mulAdd(v isa) {
+	function("mulAdd"+v.name, "func(dst, x, r *float32, n int)", "computes dst += x∘r.")
+	dst, x, r, n := arg("dst"), arg("x"), arg("r"), arg("n")
+	t := v.reg(0)
+	v.loop(n, func(at reg.GPVirtual) {
+		VMOVUPS(offset(x, at), t)
+		VMULPS(offset(r, at), t, t)
+		VADDPS(offset(dst, at), t, t)
+		VMOVUPS(t, offset(dst, at))
+	})
+}
+
+// squares keeps 16 chains of float64, whatever the lanes, and joins them in
+// halves.
+func squares(v isa) {
+	function("squares"+v.name, "func(x *float32, n int) float64", "computes Σ x²; n is a positive multiple of 16.")
+	x, n := arg("x"), arg("n")
+	chains := 32 / v.lanes // vectors of float64 that hold 16 chains
+	acc, t := v.regs(0, chains), v.regs(chains, chains)
+	for _, r := range acc {
+		zero(r)
+	}
+	end := GP64()
+	LEAQ(Mem{Base: x, Index: n, Scale: 4}, end)
+	Label("vector")
+	for i := range acc {
+		VCVTPS2PD(Mem{Base: x, Disp: i * v.bytes() / 2}, t[i])
+		VFMADD231PD(t[i], t[i], acc[i]) // exact: a square of a float32 fits a float64
+	}
+	ADDQ(U32(64), x)
+	CMPQ(x, end)
+	JLT(LabelRef("vector"))
+	for half := chains / 2; half > 0; half /= 2 {
+		for i := range half {
+			VADDPD(acc[i+half], acc[i], acc[i])
+		}
+	}
+	s, u := acc[0], t[0]
+	if v.lanes == 16 {
+		VEXTRACTF64X4(U8(1), s, u.AsY())
+		VADDPD(u.AsY(), s.AsY(), s.AsY())
+	}
+	VEXTRACTF128(U8(1), s.AsY(), u.AsX())
+	VADDPD(u.AsX(), s.AsX(), s.AsX())
+	VPERMILPD(U8(1), s.AsX(), u.AsX())
+	VADDSD(u.AsX(), s.AsX(), s.AsX())
+	Store(s.AsX(), ReturnIndex(0))
+	return_()
+}
+
+func activation(v isa) {
+	function("activation"+v.name, "func(dz, dy, y *float32, slope float32, n int)",
+		"computes dz = dy, times slope where y is not above 0.")
+	dz, dy, y, n := arg("dz"), arg("dy"), arg("y"), arg("n")
+	slope, none, x, t := v.reg(0), v.reg(1), v.reg(2), v.reg(3)
+	broadcastArg("slope", slope)
+	zero(none)
+	k := K()
+	v.loop(n, func(at reg.GPVirtual) {
+		VMOVUPS(offset(dy, at), x)
+		const notAbove = 0x1a // y not greater than 0, or NaN
+		if v.lanes == 16 {
+			VMOVUPS(offset(y, at), t)
+			VCMPPS(U8(notAbove), none, t, k)
+			VMULPS(slope, x, k, x)
+		} else {
+			VMOVUPS(offset(y, at), t)
+			VCMPPS(U8(notAbove), none, t, t)
+			scaled := v.reg(4)
+			VMULPS(slope, x, scaled)
+			VBLENDVPS(t, scaled, x, x)
+		}
+		VMOVUPS(x, offset(dz, at))
+	})
+}
+
+// dropout evaluates mask.hash.
+func dropout(v isa) {
+	function("dropout"+v.name, "func(dst, x *float32, k0, k1, threshold uint32, scale float32, n int)",
+		"scales x[i], or zeroes it where its hash is below the threshold.")
+	dst, x, n := arg("dst"), arg("x"), arg("n")
+	index, step, k1, threshold, scale, c1, c2 := v.reg(0), v.reg(1), v.reg(2), v.reg(3), v.reg(4), v.reg(5), v.reg(6)
+	h, t := v.reg(7), v.reg(8)
+	broadcastArg("k0", index)
+	broadcastArg("k1", k1)
+	broadcastArg("threshold", threshold)
+	broadcastArg("scale", scale)
+	VPADDD(countData(), index, index)
+	VPBROADCASTD(ConstData("lanes"+v.name, U32(uint32(v.lanes))), step)
+	VPBROADCASTD(ConstData("hash1"+v.name, U32(0x7feb352d)), c1)
+	VPBROADCASTD(ConstData("hash2"+v.name, U32(0x846ca68b)), c2)
+	xor := func(a, b, to reg.VecPhysical) {
+		if v.lanes == 16 {
+			VPXORD(a, b, to)
+		} else {
+			VPXOR(a, b, to)
+		}
+	}
+	k := K()
+	v.loop(n, func(at reg.GPVirtual) {
+		VPSRLD(U8(16), index, t)
+		xor(t, index, h)
+		VPMULLD(c1, h, h)
+		xor(k1, h, h)
+		VPSRLD(U8(15), h, t)
+		xor(t, h, h)
+		VPMULLD(c2, h, h)
+		VPSRLD(U8(16), h, t)
+		xor(t, h, h)
+		if v.lanes == 16 {
+			const notLess = 5
+			VPCMPUD(U8(notLess), threshold, h, k)
+			VMOVUPS_Z(offset(x, at), k, t)
+			VMULPS(scale, t, t)
+		} else {
+			VPMAXUD(threshold, h, t) // equals h where h is not below
+			VPCMPEQD(h, t, t)
+			VMULPS(offset(x, at), scale, h)
+			VANDPS(h, t, t)
+		}
+		VMOVUPS(t, offset(dst, at))
+		VPADDD(step, index, index)
+	})
+}
+
+var counts Mem
+
+// countData is 0, 1, 2, ... 15.
+func countData() Mem {
+	if counts.Base == nil {
+		counts = GLOBL("count", 8|16)
+		for i := range 16 {
+			DATA(4*i, U32(uint32(i)))
+		}
+	}
+	return counts
+}
+
+// adamW reads the gradients through their slice headers.
+func adamW(v isa) {
+	names := []string{"scale", "beta1", "rest1", "beta2", "rest2", "keep", "rate", "root", "epsilon"}
+	function("adamW"+v.name, "func(w, m, v *float32, grads *[]float32, count, n int, "+strings.Join(names, ", ")+" float32)",
+		"takes an AdamW step; grads points to count slice headers.")
+	w, m, vv, grads, count, n := arg("w"), arg("m"), arg("v"), arg("grads"), arg("count"), arg("n")
+	coefficients := v.regs(0, 9)
+	for i, r := range coefficients {
+		broadcastArg(names[i], r)
+	}
+	scale, beta1, rest1, beta2, rest2, keep, rate, root, epsilon := coefficients[0], coefficients[1], coefficients[2],
+		coefficients[3], coefficients[4], coefficients[5], coefficients[6], coefficients[7], coefficients[8]
+	g, t, u := v.reg(9), v.reg(10), v.reg(11)
+	const header = 24
+	end := GP64()
+	IMUL3Q(U8(header), count, end)
+	ADDQ(grads, end)
+	v.loop(n, func(at reg.GPVirtual) {
+		zero(g)
+		next, values := GP64(), GP64()
+		MOVQ(grads, next)
+		Label("gradient")
+		CMPQ(next, end)
+		JGE(LabelRef("summed"))
+		MOVQ(Mem{Base: next}, values)
+		VADDPS(offset(values, at), g, g)
+		ADDQ(U32(header), next)
+		JMP(LabelRef("gradient"))
+		Label("summed")
+		VMULPS(scale, g, g)
+		VMULPS(offset(m, at), beta1, t)
+		VMULPS(rest1, g, u)
+		VADDPS(u, t, t)
+		VMOVUPS(t, offset(m, at))
+		VMULPS(g, g, g)
+		VMULPS(rest2, g, g)
+		VMULPS(offset(vv, at), beta2, u)
+		VADDPS(g, u, u)
+		VMOVUPS(u, offset(vv, at))
+		VSQRTPS(u, u)
+		VMULPS(root, u, u)
+		VADDPS(epsilon, u, u)
+		VMULPS(rate, t, t)
+		VDIVPS(u, t, t)
+		VMULPS(offset(w, at), keep, u)
+		VSUBPS(t, u, u)
+		VMOVUPS(u, offset(w, at))
+	})
+}

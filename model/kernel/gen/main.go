@@ -1,0 +1,32 @@
+// Command gen writes the AVX2 and AVX-512 assembly of package kernel. It is run
+// by go generate in the parent folder and lives in a module of its own, so that
+// the generator's dependencies are nobody else's.
+//
+// The assembler's operand order is used throughout: sources first, destination
+// last.
+package main
+
+import . "github.com/mmcloughlin/avo/build"
+
+func main() {
+	ConstraintExpr("amd64")
+	cpuid()
+	xgetbv()
+	transpose8()
+	for _, v := range []isa{avx512, avx2} {
+		for rows := 1; rows <= v.tileRows; rows++ {
+			tile(v, rows, 2)
+			tile(v, rows, 1)
+		}
+		strip(v)
+		dots(v)
+		axpy(v)
+		mul(v)
+		mulAdd(v)
+		squares(v)
+		activation(v)
+		dropout(v)
+		adamW(v)
+	}
+	Generate()
+}
