@@ -25,10 +25,8 @@ type Encoder struct {
 	count      int     // events
 	first      instant
 	last       instant
-	days       int   // distinct local days with events
-	lastDay    int64 // the latest of them
 	lastType   int32 // id of the last event's type
-	gaps       gapState
+	rhythm     rhythmState
 	types      []typeState     // one for each frequent type, then one for all others
 	numbers    []numberState   // one for each kept numeric attribute
 	categories []categoryState // one for each kept categorical attribute
@@ -57,6 +55,7 @@ func (s *Schema) NewEncoder() *Encoder {
 	for i := range e.categories {
 		e.categories[i].init(len(c.categories[i].Levels), s.Options.LevelCounts)
 	}
+	e.rhythm.early = make([]int32, len(s.Windows))
 	e.windows.init(s)
 	e.tail.init(s)
 	e.Start(nil)
@@ -69,9 +68,9 @@ func (e *Encoder) Start(profile []Value) {
 	for i := range e.profile {
 		e.profile[i] = valueAt(profile, e.schema.profile[i].at)
 	}
-	e.count, e.days, e.lastType = 0, 0, MissingID
+	e.count, e.lastType = 0, MissingID
 	e.first, e.last = instant{}, instant{}
-	e.gaps = gapState{}
+	e.rhythm.reset()
 	clear(e.types)
 	clear(e.numbers)
 	for i := range e.categories {
@@ -84,17 +83,14 @@ func (e *Encoder) Start(profile []Value) {
 // Events come in time order; one that is older than its predecessor is taken
 // to happen at the same time as that. Infinite numbers are missing ones.
 func (e *Encoder) Append(ev *Event) {
-	now := instant{time: boundTime(ev.Time), offset: ev.Offset}
+	now, gap := instant{time: boundTime(ev.Time), offset: ev.Offset}, int64(-1)
 	if e.count > 0 {
 		now.time = max(now.time, e.last.time)
-		e.gaps.add(inDays(now.time - e.last.time))
+		gap = now.time - e.last.time
 	} else {
 		e.first = now
 	}
-	if day := now.day(); e.count == 0 || day > e.lastDay {
-		e.days++
-		e.lastDay = day
-	}
+	e.rhythm.add(now, e.first, gap, e.windows.windows)
 	e.count++
 	e.last = now
 	e.lastType = idOf(e.schema.types, ev.Type)

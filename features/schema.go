@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -94,7 +95,9 @@ func (s *Schema) compile() {
 			c.categories = append(c.categories, code)
 		}
 	}
-	if len(s.Windows) > 0 {
+	if s.Events > 0 && !slices.Contains(s.Options.Without, "quarters") {
+		c.span = math.MaxInt64 // the quarters look back to the first event
+	} else if len(s.Windows) > 0 {
 		c.span = 2 * s.Windows[len(s.Windows)-1] // the trend looks at the window before
 	}
 	s.compiled = c

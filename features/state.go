@@ -5,21 +5,69 @@ import (
 	"math/bits"
 )
 
-// gapState follows the days between events: count, mean and squared deviations
-// by Welford's update, which keeps its digits on long journeys.
-type gapState struct {
-	count     int
-	mean      float64
-	squares   float64 // sum of squared deviations
-	max, last float64
+// sessionGap parts sessions: half an hour of silence, as is usual in web
+// analytics.
+const sessionGap = 30 * Minute
+
+// rhythmState follows when events happen.
+type rhythmState struct {
+	days, hours       int   // distinct local days and hours with events
+	lastDay, lastHour int64 // the latest of them, counted from 1970
+	sessions          int
+	firstSession      int // events of the first session
+	lastSession       int // events of the latest session
+	gaps              int
+	mean              float64 // of the gaps, in days
+	squares           float64 // sum of squared deviations, by Welford's update, which keeps its digits on long journeys
+	min, max, last    float64
+	openings          [2]float64 // the first two gaps
+	early             []int32    // events within each window after the first event
 }
 
-func (g *gapState) add(days float64) {
-	g.count++
-	delta := days - g.mean
-	g.mean += delta / float64(g.count)
-	g.squares += delta * (days - g.mean)
-	g.max, g.last = max(g.max, days), days
+// add meets an event; gap is the time since the one before in microseconds, or
+// negative for the first event.
+func (r *rhythmState) add(now, first instant, gap int64, windows []int64) {
+	if day := now.day(); r.sessions == 0 || day > r.lastDay {
+		r.days, r.lastDay = r.days+1, day
+	}
+	if hour := floorDiv(now.local(), Hour); r.sessions == 0 || hour > r.lastHour {
+		r.hours, r.lastHour = r.hours+1, hour
+	}
+	for i, window := range windows {
+		if now.time-first.time < window {
+			r.early[i]++
+		}
+	}
+	if gap >= 0 {
+		r.addGap(inDays(gap))
+	}
+	if gap < 0 || gap > sessionGap {
+		r.sessions, r.lastSession = r.sessions+1, 0
+	}
+	r.lastSession++
+	if r.sessions == 1 {
+		r.firstSession++
+	}
+}
+
+func (r *rhythmState) addGap(days float64) {
+	if r.gaps == 0 {
+		r.min, r.max = days, days
+	}
+	if r.gaps < len(r.openings) {
+		r.openings[r.gaps] = days
+	}
+	r.gaps++
+	delta := days - r.mean
+	r.mean += delta / float64(r.gaps)
+	r.squares += delta * (days - r.mean)
+	r.min, r.max, r.last = min(r.min, days), max(r.max, days), days
+}
+
+// reset forgets all but the room for the windows.
+func (r *rhythmState) reset() {
+	clear(r.early)
+	*r = rhythmState{early: r.early}
 }
 
 // typeState follows the events of one type.
@@ -39,12 +87,13 @@ func (t *typeState) add(time int64) {
 // numberState follows the values of one numeric attribute; missing ones are
 // left out everywhere.
 type numberState struct {
-	count          int
-	sum            float64
-	mean           float64
-	low, high      float64
-	last, previous float64
-	slope          float64 // covariance of value and position, times count
+	count     int
+	sum, mean float64
+	squares   float64 // sum of squared deviations
+	low, high float64
+	last      float64
+	changes   float64 // sum of the absolute differences between neighbours
+	slope     float64 // sum of the products of the deviations of value and position
 }
 
 func (n *numberState) add(x float64) {
@@ -52,16 +101,30 @@ func (n *numberState) add(x float64) {
 		return
 	}
 	if n.count == 0 {
-		n.low, n.high = x, x
+		n.low, n.high, n.last = x, x, x
 	}
 	n.count++
+	count := float64(n.count)
 	n.sum += x
 	n.low, n.high = min(n.low, x), max(n.high, x)
-	n.previous, n.last = n.last, x
-	// Positions are 1, 2, ..., so their mean before this value is count/2.
-	deviation := float64(n.count) - float64(n.count)/2
-	n.slope += deviation * (x - n.mean) * float64(n.count-1) / float64(n.count)
-	n.mean += (x - n.mean) / float64(n.count)
+	n.changes += math.Abs(x - n.last)
+	n.last = x
+	delta := x - n.mean
+	// Positions are 1, 2, ..., so those before this one have the mean count/2.
+	n.slope += (count - count/2) * delta * (count - 1) / count
+	n.mean += delta / count
+	n.squares += delta * (x - n.mean)
+}
+
+// deviation is the standard deviation; NaN below two values.
+func (n *numberState) deviation() float64 { return deviation(n.squares, n.count) }
+
+// deviation is the root of the mean squared deviation; NaN below two values.
+func deviation(squares float64, count int) float64 {
+	if count < 2 {
+		return math.NaN()
+	}
+	return math.Sqrt(max(squares, 0) / float64(count))
 }
 
 // trend is the least-squares slope of the values over their position, in the

@@ -1,13 +1,19 @@
 package features
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // windowLadder are the windows to choose from.
-var windowLadder = []int64{Hour, 6 * Hour, Day, 7 * Day, 30 * Day, 90 * Day, 180 * Day, 365 * Day}
+var windowLadder = [windowRungs - 2]int64{
+	Minute, 5 * Minute, 15 * Minute, Hour, 3 * Hour, 6 * Hour, 12 * Hour,
+	Day, 2 * Day, 3 * Day, 7 * Day, 14 * Day, 30 * Day, 60 * Day, 90 * Day, 180 * Day, 365 * Day, 730 * Day,
+}
 
 // windowRungs are the ladder with the instant of the cutoff before it and the
 // whole lifetime behind it.
-const windowRungs = 10
+const windowRungs = 20
 
 // windowStats counts the examples in which two windows hold different numbers
 // of events: windows that nearly never differ say the same.
@@ -90,4 +96,137 @@ func (s *windowStats) dullest(kept []int) int {
 		}
 	}
 	return at
+}
+
+// windowSums counts and sums the tail over the windows at one moment.
+//
+// They are summed anew at each Encode, from the newest event to the oldest:
+// sums kept by adding and subtracting would depend on when Encode was called.
+type windowSums struct {
+	windows []int64
+	edges   []int64      // ascending ages at which a window, or the one before it, ends
+	ends    [][2]int     // of each window: the edges of it and of twice its length
+	types   int          // event types that are counted, the first ones
+	width   int          // numeric attributes
+	cells   []windowCell // (edges, 1+types+width): all events, each type, each attribute
+}
+
+// A windowCell counts and sums from age 0 to an edge.
+type windowCell struct {
+	count int
+	sum   float64
+}
+
+func (w *windowSums) init(s *Schema) {
+	w.windows = s.Windows
+	w.types, w.width = s.windowTypes(), len(s.compiled.numbers)
+	for _, window := range s.Windows {
+		w.edges = append(w.edges, window, 2*window)
+	}
+	slices.Sort(w.edges)
+	w.edges = slices.Compact(w.edges)
+	for _, window := range s.Windows {
+		w.ends = append(w.ends, [2]int{slices.Index(w.edges, window), slices.Index(w.edges, 2*window)})
+	}
+	w.cells = make([]windowCell, len(w.edges)*w.stride())
+}
+
+func (w *windowSums) stride() int { return 1 + w.types + w.width }
+
+// sum fills the cells for the encoder's moment.
+func (w *windowSums) sum(e *Encoder) {
+	clear(w.cells)
+	if len(w.edges) == 0 {
+		return
+	}
+	t, edge, stride := &e.tail, 0, w.stride()
+	for i := len(t.times) - 1; i >= max(t.head, len(t.times)-t.most); i-- {
+		age := e.at - t.times[i].time
+		for edge < len(w.edges) && age >= w.edges[edge] {
+			edge++
+		}
+		if edge == len(w.edges) {
+			break
+		}
+		cells := w.row(edge)
+		cells[0].count++
+		if k := int(t.types[i]) - FirstKnownID; k >= 0 && k < w.types {
+			cells[1+k].count++
+		}
+		for k, x := range t.row(i) {
+			if !math.IsNaN(x) {
+				cells[1+w.types+k].count++
+				cells[1+w.types+k].sum += x
+			}
+		}
+	}
+	for i := stride; i < len(w.cells); i++ { // from bands of age to everything younger than the edge
+		w.cells[i].count += w.cells[i-stride].count
+		w.cells[i].sum += w.cells[i-stride].sum
+	}
+}
+
+// row is the cells of one edge: all events, the types, the attributes.
+func (w *windowSums) row(edge int) []windowCell {
+	return w.cells[edge*w.stride() : (edge+1)*w.stride()]
+}
+
+// windowTypes is the number of event types counted per window.
+func (s *Schema) windowTypes() int { return min(s.Frequent, s.Options.WindowTypes) }
+
+// Per window before the cutoff: the events, those of the most frequent types,
+// and the sum of each numeric attribute. Then how much the events and the sums
+// exceed those of the window before that one.
+
+func windowColumns(s *Schema) []Column {
+	var columns []Column
+	for _, window := range s.Windows {
+		suffix := "_" + FormatDuration(window)
+		columns = append(columns, grouped("timing", "events"+suffix)...)
+		for _, kind := range s.Types[:s.windowTypes()] {
+			columns = append(columns, grouped("event:"+kind, "count"+suffix)...)
+		}
+		for _, code := range s.compiled.numbers {
+			columns = append(columns, grouped("attribute:"+code.Name, "sum"+suffix)...)
+		}
+	}
+	return columns
+}
+
+func windowAggregates(e *Encoder, row []float32) []float32 {
+	w := &e.windows
+	for window := range w.windows {
+		cells := w.row(w.ends[window][0])
+		for _, c := range cells[:1+w.types] {
+			row = append(row, float32(c.count))
+		}
+		for _, c := range cells[1+w.types:] {
+			row = append(row, narrow(c.sum))
+		}
+	}
+	return row
+}
+
+func windowTrendColumns(s *Schema) []Column {
+	var columns []Column
+	for _, window := range s.Windows {
+		suffix := "_growth_" + FormatDuration(window)
+		columns = append(columns, grouped("timing", "events"+suffix)...)
+		for _, code := range s.compiled.numbers {
+			columns = append(columns, grouped("attribute:"+code.Name, "sum"+suffix)...)
+		}
+	}
+	return columns
+}
+
+func windowTrends(e *Encoder, row []float32) []float32 {
+	w := &e.windows
+	for window := range w.windows {
+		now, both := w.row(w.ends[window][0]), w.row(w.ends[window][1])
+		row = append(row, float32(2*now[0].count-both[0].count))
+		for k := 1 + w.types; k < len(now); k++ {
+			row = append(row, narrow(2*now[k].sum-both[k].sum))
+		}
+	}
+	return row
 }
