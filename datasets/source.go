@@ -1,0 +1,269 @@
+package datasets
+
+import (
+	"bufio"
+	"compress/gzip"
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// A table is one file or query, ready to be read as text.
+type table struct {
+	name    string   // the file's path, or "sql"
+	columns []string // in the order of the file
+	reader  string   // a FROM item of SQL
+	rejects bool     // lines of the wrong shape are listed in the table rejects
+}
+
+// selectText is the query that reads the columns as VARCHAR, as they stand in
+// the file wherever it holds text: a zone of a time survives. Its last column
+// says whether the row is of the population.
+func (t table) selectText(columns []string, where string) string {
+	var b strings.Builder
+	b.WriteString("SELECT ")
+	for _, c := range columns {
+		if c == "" {
+			b.WriteString("NULL::VARCHAR, ") // a column that this file of the glob does not have
+			continue
+		}
+		fmt.Fprintf(&b, "CAST(%s AS VARCHAR), ", quoteName(c))
+	}
+	if where == "" {
+		where = "true"
+	}
+	fmt.Fprintf(&b, "CAST((%s) AS VARCHAR) FROM %s", where, t.reader)
+	return b.String()
+}
+
+// tables finds what a source reads: the files of a path or glob in the order
+// of their names, or the one query.
+func (t *Task) tables(ctx context.Context, s *session, path []any, source, sql string) ([]table, error) {
+	if sql != "" {
+		query, err := t.expand(append(path, "sql"), sql)
+		if err != nil {
+			return nil, err
+		}
+		reader := "(" + strings.TrimRight(strings.TrimSpace(query), "; \n") + "\n)"
+		columns, err := s.describe(ctx, reader)
+		if err != nil {
+			return nil, t.fault(append(path, "sql"), "%v", err)
+		}
+		return []table{{name: "sql", columns: columns, reader: reader}}, nil
+	}
+	path = append(path, "source")
+	files, err := t.files(ctx, s, path, source)
+	if err != nil {
+		return nil, err
+	}
+	var tables []table
+	for _, file := range files {
+		one, err := s.open(ctx, file)
+		if err != nil {
+			return nil, t.fault(path, "%v", err)
+		}
+		tables = append(tables, one)
+	}
+	return tables, nil
+}
+
+var variable = regexp.MustCompile(`\$\{([^}]*)\}`)
+
+// expand replaces ${NAME} by the environment's value.
+func (t *Task) expand(path []any, text string) (string, error) {
+	var unset []string
+	out := variable.ReplaceAllStringFunc(text, func(m string) string {
+		value, ok := os.LookupEnv(m[2 : len(m)-1])
+		if !ok {
+			unset = append(unset, m)
+		}
+		return value
+	})
+	if len(unset) > 0 {
+		return "", t.fault(path, "environment variable %s is not set", strings.Join(unset, ", "))
+	}
+	return out, nil
+}
+
+// resolve makes a path of the task file absolute or relative to the process.
+func (t *Task) resolve(path []any, source string) (string, error) {
+	file, err := t.expand(path, source)
+	if err == nil && !filepath.IsAbs(file) {
+		file = filepath.Join(t.Dir, file)
+	}
+	return file, err
+}
+
+func (t *Task) files(ctx context.Context, s *session, path []any, source string) ([]string, error) {
+	pattern, err := t.resolve(path, source)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(pattern); err == nil || !strings.ContainsAny(pattern, "*?[") {
+		return []string{pattern}, nil
+	}
+	found, err := s.strings(ctx, "SELECT file FROM glob("+quoteText(pattern)+") ORDER BY file")
+	if err != nil {
+		return nil, t.fault(path, "%v", err)
+	}
+	if len(found) == 0 {
+		return nil, t.fault(path, "no file matches %s", pattern)
+	}
+	var files []string
+	for _, f := range found {
+		files = append(files, f[0])
+	}
+	return files, nil
+}
+
+// open says how a file is read; its name tells the format.
+func (s *session) open(ctx context.Context, file string) (table, error) {
+	info, err := os.Stat(file)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return table{}, fmt.Errorf("file %s does not exist", file)
+	case err != nil:
+		return table{}, err
+	case info.IsDir():
+		return table{}, fmt.Errorf("%s is a folder, want a file or a glob such as %s", file, filepath.Join(file, "*.csv"))
+	case info.Size() == 0:
+		return table{}, fmt.Errorf("file %s is empty", file)
+	}
+	switch filepath.Ext(strings.TrimSuffix(strings.ToLower(file), ".gz")) {
+	case ".csv", ".tsv", ".txt":
+		return openCSV(file)
+	case ".jsonl", ".ndjson", ".json":
+		return s.openJSON(ctx, file)
+	case ".parquet", ".pq":
+		t := table{name: file, reader: "read_parquet(" + quoteText(file) + ")"}
+		t.columns, err = s.describe(ctx, t.reader)
+		return t, err
+	}
+	return table{}, fmt.Errorf("file %s has an unknown format, want .csv, .tsv, .jsonl or .parquet, or .gz of the texts", file)
+}
+
+// delimiters that a CSV file may have; the one that gives the most columns wins.
+var delimiters = []rune{',', ';', '\t', '|'}
+
+// openCSV reads the header here rather than by DuckDB's sniffer, which changes
+// its mind about delimiter, quotes and header with the rows it looks at.
+func openCSV(file string) (table, error) {
+	line, err := headerLine(file)
+	if err != nil {
+		return table{}, fmt.Errorf("file %s: %w", file, err)
+	}
+	var columns []string
+	var delimiter rune
+	for _, d := range delimiters {
+		r := csv.NewReader(strings.NewReader(line))
+		r.Comma, r.LazyQuotes = d, true
+		if fields, err := r.Read(); err == nil && len(fields) > len(columns) {
+			columns, delimiter = fields, d
+		}
+	}
+	if len(columns) == 0 {
+		return table{}, fmt.Errorf("file %s has no header line", file)
+	}
+	seen := map[string]bool{}
+	var types strings.Builder
+	for i, c := range columns {
+		if c == "" { // the index column of a data frame
+			c = fmt.Sprintf("column%d", i)
+			columns[i] = c
+		}
+		if seen[strings.ToLower(c)] {
+			return table{}, fmt.Errorf("file %s has two columns named %q (upper and lower case are the same)", file, c)
+		}
+		seen[strings.ToLower(c)] = true
+		fmt.Fprintf(&types, "%s: 'VARCHAR', ", quoteText(c))
+	}
+	reader := fmt.Sprintf(`read_csv(%s, auto_detect = false, header = true, delim = %s, quote = '"', escape = '"', columns = {%s}, `+
+		`max_line_size = 8388608, ignore_errors = true, store_rejects = true, rejects_table = 'rejects', rejects_scan = 'rejects_scans')`,
+		quoteText(file), quoteText(string(delimiter)), strings.TrimSuffix(types.String(), ", "))
+	return table{name: file, columns: columns, reader: reader, rejects: true}, nil
+}
+
+// headerLine is the first line of a text file that may be gzipped.
+func headerLine(file string) (string, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	var r io.Reader = f
+	if strings.HasSuffix(strings.ToLower(file), ".gz") {
+		if r, err = gzip.NewReader(f); err != nil {
+			return "", fmt.Errorf("is not gzip: %w", err)
+		}
+	}
+	line, err := bufio.NewReader(io.LimitReader(r, 1<<20)).ReadString('\n')
+	if err != nil && err != io.EOF {
+		return "", err
+	}
+	line = strings.TrimRight(strings.TrimPrefix(line, "\ufeff"), "\r\n")
+	if strings.TrimSpace(line) == "" {
+		return "", errors.New("has no header line")
+	}
+	return line, nil
+}
+
+// openJSON reads the keys of all objects; values keep their text.
+func (s *session) openJSON(ctx context.Context, file string) (table, error) {
+	read := "read_json(" + quoteText(file) + ", format = 'newline_delimited', ignore_errors = true, "
+	columns, err := s.describe(ctx, read+"maximum_depth = 1, sample_size = -1)")
+	if err != nil {
+		return table{}, fmt.Errorf("file %s: %w", file, err)
+	}
+	var types, texts []string
+	for _, c := range columns {
+		types = append(types, quoteText(c)+": 'JSON'")
+		texts = append(texts, fmt.Sprintf("%s->>'$' AS %s", quoteName(c), quoteName(c)))
+	}
+	reader := fmt.Sprintf("(SELECT %s FROM %scolumns = {%s}))", strings.Join(texts, ", "), read, strings.Join(types, ", "))
+	return table{name: file, columns: columns, reader: reader}, nil
+}
+
+// describe lists the columns of a FROM item.
+func (s *session) describe(ctx context.Context, reader string) ([]string, error) {
+	cells, err := s.strings(ctx, "SELECT column_name FROM (DESCRIBE SELECT * FROM "+reader+")")
+	var names []string
+	for _, c := range cells {
+		names = append(names, c[0])
+	}
+	return names, err
+}
+
+// rejected lists the lines that did not have the shape of their file, and
+// forgets them.
+func (s *session) rejected(ctx context.Context) ([]rejectedLine, error) {
+	cells, err := s.strings(ctx, `SELECT CAST(line AS VARCHAR), any_value(CAST(error_type AS VARCHAR)), any_value(csv_line)
+		FROM rejects GROUP BY line, byte_position ORDER BY rejects.line`)
+	if err != nil {
+		return nil, err
+	}
+	var lines []rejectedLine
+	for _, c := range cells {
+		lines = append(lines, rejectedLine{line: c[0], fault: strings.ToLower(c[1]), text: c[2]})
+	}
+	return lines, firstError(s.exec(ctx, "DROP TABLE rejects"), s.exec(ctx, "DROP TABLE rejects_scans"))
+}
+
+type rejectedLine struct{ line, fault, text string }
+
+// missingColumn explains that a column is not there.
+func missingColumn(column string, t table) string {
+	hint := ""
+	if len(t.columns) == 1 && t.rejects {
+		hint = "; one column only: is its delimiter none of comma, semicolon, tab and |?"
+	}
+	return fmt.Sprintf("column %q is not in %s (columns: %s%s)", column, t.name, strings.Join(t.columns, ", "), hint)
+}
+
+func (t table) has(column string) bool { return slices.Contains(t.columns, column) }
