@@ -129,7 +129,8 @@ func ReadTensors(raw []byte) (tensors map[string]Tensor, metadata map[string]str
 // overlap and fill the data, and that each has the size of its shape.
 func checkCover(entries map[string]entry, length uint64) error {
 	names := slices.SortedFunc(maps.Keys(entries), func(a, b string) int {
-		return slices.Compare(entries[a].Offsets[:], entries[b].Offsets[:])
+		x, y := entries[a].Offsets, entries[b].Offsets
+		return slices.Compare(x[:], y[:])
 	})
 	var at uint64
 	for _, name := range names {

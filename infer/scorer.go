@@ -1,0 +1,113 @@
+package infer
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"sync"
+
+	"moments/model"
+	"moments/weights"
+)
+
+// ScorerOptions choose what a scorer computes. The zero value scores on all
+// cores and gives no reasons.
+type ScorerOptions struct {
+	Workers int // goroutines that compute; 0 for one a core. Scores do not depend on it
+
+	// Reasons is the number of reasons for each target and the anomaly. Those of
+	// targets multiply the cost by about one plus the number of groups of columns
+	// that are not typical.
+	Reasons int
+
+	SkipAnomaly bool // leave the denoiser out, as if the bundle had none
+}
+
+// A Scorer scores journeys with a bundle. It is safe for use by several
+// goroutines.
+type Scorer struct {
+	bundle    *weights.Bundle
+	options   ScorerOptions
+	blend     *blend     // nil without targets
+	unusual   *unusual   // nil without a denoiser
+	occlusion *occlusion // nil without reasons of targets
+	workers   sync.Pool  // of *worker
+}
+
+// NewScorer compiles the networks of a bundle, which may not be changed while
+// the scorer is in use.
+func NewScorer(b *weights.Bundle, o ScorerOptions) (*Scorer, error) {
+	if err := b.Validate(); err != nil {
+		return nil, fmt.Errorf("infer: %w", err)
+	}
+	if o.Workers < 0 || o.Reasons < 0 {
+		return nil, fmt.Errorf("infer: %d workers and %d reasons, want at least 0", o.Workers, o.Reasons)
+	}
+	if o.Workers == 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	s := &Scorer{bundle: b, options: o}
+	if o.Reasons > 0 && len(b.Targets) > 0 {
+		typical := b.Reference.Typical
+		if len(typical.Numeric)+len(typical.Category) == 0 {
+			return nil, fmt.Errorf("infer: bundle %s has no typical values, which reasons are measured against", b.Name)
+		}
+		s.occlusion = newOcclusion(b.Schema, typical)
+	}
+	s.workers.New = func() any { return s.newWorker() }
+	for i := range b.Networks {
+		if err := s.compile(&b.Networks[i]); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// compile adds one network.
+func (s *Scorer) compile(n *weights.Network) error {
+	if n.Role == weights.Denoiser && s.options.SkipAnomaly {
+		return nil
+	}
+	g, err := n.Graph()
+	if err != nil {
+		return err
+	}
+	p, err := Compile(g, n.Values())
+	if err != nil {
+		return fmt.Errorf("%w (network %s)", err, n.Name)
+	}
+	if n.Role == weights.Denoiser {
+		return s.addDenoiser(n, p)
+	}
+	if s.blend == nil {
+		s.blend = &blend{schema: s.bundle.Schema, targets: len(s.bundle.Targets), batch: math.MaxInt}
+	}
+	s.blend.programs = append(s.blend.programs, p)
+	s.blend.weights = append(s.blend.weights, n.Weight)
+	s.blend.batch = min(s.blend.batch, batchFor(p))
+	return nil
+}
+
+func (s *Scorer) addDenoiser(n *weights.Network, p *Program) error {
+	network, err := n.Saved.Load()
+	if err != nil {
+		return err
+	}
+	d, ok := network.(*model.Denoiser)
+	if !ok || d.Steps < 1 {
+		return fmt.Errorf("infer: network %s is a %s, want a denoiser of at least one step", n.Name, n.Saved.Kind)
+	}
+	groups, names := standardGroups(s.bundle.Schema)
+	s.unusual = &unusual{
+		schema: s.bundle.Schema, program: p, steps: newNoise(d, s.bundle.NoiseSeed),
+		width: d.Features, groups: groups, names: names, batch: batchFor(p),
+	}
+	return nil
+}
+
+// batchFor is the number of rows whose buffers stay in a core's cache, and that
+// still keep the products busy.
+func batchFor(p *Program) int {
+	const cached = 1 << 18 // values
+	return min(max(cached/p.RowSize(), 16), 256)
+}

@@ -1,0 +1,156 @@
+package infer
+
+import (
+	"fmt"
+	"math"
+
+	"moments/features"
+)
+
+// A worker is what one goroutine needs to score.
+type worker struct {
+	*Scorer
+	encoder  *features.Encoder
+	classify *classifier // nil without targets
+	denoise  *denoiser   // nil without a denoiser
+	occlude  occluder
+	scratch  []Reason
+}
+
+func (s *Scorer) newWorker() *worker {
+	w := &worker{Scorer: s, encoder: s.bundle.Schema.NewEncoder()}
+	w.occlude.occlusion = s.occlusion
+	w.occlude.base, _ = newTableRow(s.bundle.Schema, 1)
+	if s.blend != nil {
+		w.classify = s.blend.newClassifier()
+	}
+	if s.unusual != nil {
+		w.denoise = s.unusual.newDenoiser()
+	}
+	return w
+}
+
+// score fills scores, one for each example, in their own slices' memory.
+func (w *worker) score(examples []features.Example, scores []Score) error {
+	for i := range scores {
+		s := &scores[i]
+		*s = Score{
+			Customer:      examples[i].Customer,
+			Cutoff:        examples[i].Cutoff.Time,
+			Probabilities: s.Probabilities[:0],
+			Anomaly:       math.NaN(),
+			AnomalyScore:  math.NaN(),
+			Reasons:       s.Reasons[:0],
+		}
+	}
+	if w.classify != nil {
+		if err := w.scoreTargets(examples, scores); err != nil {
+			return err
+		}
+	}
+	if w.denoise != nil {
+		return w.scoreAnomalies(examples, scores)
+	}
+	return nil
+}
+
+func (w *worker) scoreTargets(examples []features.Example, scores []Score) error {
+	w.classify.reset()
+	w.occlude.rows = w.occlude.rows[:0]
+	for i := range examples {
+		if err := w.addRows(&examples[i]); err != nil {
+			return err
+		}
+	}
+	if err := w.classify.flush(); err != nil {
+		return err
+	}
+	rows, probabilities := w.occlude.rows, w.classify.probabilities
+	for i := range scores {
+		n := 1 // the example's own row and those that hide a group
+		for n < len(rows) && rows[n] >= 0 {
+			n++
+		}
+		if err := w.readTargets(&scores[i], rows[1:n], probabilities[:n*w.blend.targets]); err != nil {
+			return err
+		}
+		rows, probabilities = rows[n:], probabilities[n*w.blend.targets:]
+	}
+	return nil
+}
+
+// addRows adds the rows of one example to the classifier's.
+func (w *worker) addRows(ex *features.Example) error {
+	w.occlude.rows = append(w.occlude.rows, -1)
+	r := w.classify.next()
+	w.bundle.Schema.Normalize(ex, r[0], r[1], r[2])
+	if w.occlusion == nil {
+		return w.classify.push()
+	}
+	for part := range r {
+		copy(w.occlude.base[part], r[part])
+	}
+	if err := w.classify.push(); err != nil {
+		return err
+	}
+	return w.occlude.add(w.classify)
+}
+
+// readTargets reads off the probabilities of one example's rows.
+func (w *worker) readTargets(s *Score, hidden []int, probabilities []float32) error {
+	s.Probabilities = append(s.Probabilities, probabilities[:w.blend.targets]...)
+	for t, name := range w.bundle.Targets {
+		if p := s.Probabilities[t]; p != p {
+			return fmt.Errorf("infer: customer %q: probability of %s is not a number", s.Customer, name)
+		}
+		if w.occlusion != nil {
+			s.Reasons = w.occlude.explain(s.Reasons, w.options.Reasons, name, t, w.blend.targets, hidden, probabilities)
+		}
+	}
+	return nil
+}
+
+func (w *worker) scoreAnomalies(examples []features.Example, scores []Score) error {
+	if err := w.denoise.run(examples); err != nil {
+		return err
+	}
+	for i := range scores {
+		s := &scores[i]
+		score := w.denoise.score(i)
+		if score != score {
+			return fmt.Errorf("infer: customer %q: anomaly score is not a number", s.Customer)
+		}
+		s.AnomalyScore = float64(score)
+		s.Anomaly = PValue(w.bundle.Reference.Conformal, score)
+		s.Direction = w.denoise.direction(i)
+		if w.options.Reasons > 0 {
+			s.Reasons, w.scratch = w.denoise.explain(s.Reasons, w.options.Reasons, i, w.scratch)
+		}
+	}
+	return nil
+}
+
+// encode fills ex with the journey as seen at the cutoff.
+func (w *worker) encode(j *features.Journey, c features.Cutoff, ex *features.Example) error {
+	if err := checkJourney(j, c, &w.bundle.Layout); err != nil {
+		return err
+	}
+	w.encoder.EncodeJourney(j, c, ex)
+	return nil
+}
+
+// checkJourney demands what the encoder takes for granted.
+func checkJourney(j *features.Journey, c features.Cutoff, layout *features.Layout) error {
+	if c.Events < 0 || c.Events > len(j.Events) {
+		return fmt.Errorf("infer: customer %q: cutoff after %d events, want 0 to %d", j.Customer, c.Events, len(j.Events))
+	}
+	if n := len(j.Profile); n != 0 && n != len(layout.Profile) {
+		return fmt.Errorf("infer: customer %q: profile has %d values, want %d", j.Customer, n, len(layout.Profile))
+	}
+	for i := range j.Events[:c.Events] {
+		if n := len(j.Events[i].Values); n != 0 && n != len(layout.Event) {
+			return fmt.Errorf("infer: customer %q: event %d has %d values, want %d", j.Customer, i, n, len(layout.Event))
+		}
+	}
+	return nil
+}
