@@ -176,7 +176,11 @@ func (t instant) weekday() float64 {
 	return float64(n - 7*floorDiv(n, 7))
 }
 
-// narrow is x as a float32 that is never infinite.
+// narrow is x as a float32 that is never infinite; all missing numbers have the
+// same bits.
 func narrow(x float64) float32 {
-	return float32(min(max(x, -math.MaxFloat32), math.MaxFloat32)) // NaN stays NaN
+	if math.IsNaN(x) {
+		return missing
+	}
+	return float32(min(max(x, -math.MaxFloat32), math.MaxFloat32))
 }

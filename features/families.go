@@ -19,6 +19,9 @@ type family struct {
 // families lists all features. Durations are in days, times of day in hours.
 // A number that does not exist yet (the first purchase before any purchase,
 // the deviation of one gap) is missing.
+//
+// It is filled by init because the functions in it look at schemas, which look
+// at the table.
 var families []family
 
 func init() {
