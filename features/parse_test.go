@@ -95,8 +95,8 @@ func FuzzParseTime(f *testing.F) {
 				continue
 			}
 			if err != nil {
-				if strings.Contains(text, "24:") || strings.Contains(text, "+24") || strings.Contains(text, "-24") {
-					return // package time allows zones of 24 hours
+				if strings.Contains(text, "+24") || strings.Contains(text, "-24") || !isDigit(reference[12]) {
+					return // package time allows zones of 24 hours and hours of one digit
 				}
 				t.Fatalf("%q: %v, want %v", text, err, want)
 			}
