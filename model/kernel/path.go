@@ -20,6 +20,7 @@ type path struct {
 	transpose func(dst []float32, ldd int, src []float32, lds, rows, cols int)
 
 	elementwise
+	piecewise
 }
 
 // elementwise are the kernels that pass once over memory. Lengths have been
@@ -34,6 +35,14 @@ type elementwise struct {
 	adamW      func(w, m, v []float32, grads [][]float32, first int, c adamCoefficients)
 }
 
+// piecewise are the parts of PiecewiseLinear, each for one feature.
+type piecewise struct {
+	locate   func(p pieces, edges []float32)
+	prefix   func(sums, bias, table []float32)
+	forward  func(dst, slope, table []float32, p pieces)
+	backward func(dslope, dtable, dy []float32, p pieces)
+}
+
 var goPath = path{
 	name: "go", tileRows: 2, panel: 4,
 	tile: goTile, dots: goDots, transpose: goTranspose,
@@ -41,7 +50,10 @@ var goPath = path{
 		axpy: goAxpy, mul: goMul, mulAdd: goMulAdd, squares: goSquares,
 		activation: goActivation, dropout: goDropout, adamW: goAdamW,
 	},
+	piecewise: goPiecewise,
 }
+
+var goPiecewise = piecewise{locate: goLocate, prefix: goPrefix, forward: goForward, backward: goBackward}
 
 // active is set once, before main; only tests change it.
 var active, pathErr = choose(os.Getenv(PathVariable), paths())

@@ -95,6 +95,7 @@ func (s *assembly) path(name string) *path {
 			axpy: s.axpy, mul: s.mul, mulAdd: s.mulAdd, squares: s.squares,
 			activation: s.activation, dropout: s.dropout, adamW: s.adamW,
 		},
+		piecewise: goPiecewise,
 	}
 }
 

@@ -1,5 +1,7 @@
 package kernel
 
+import "slices"
+
 // PiecewiseLinear embeds numeric features (Gorishniy et al., On Embeddings for
 // Numerical Features in Tabular Deep Learning, NeurIPS 2022):
 //
@@ -14,18 +16,14 @@ package kernel
 // (features, width), weight (features, bins, width), dst (rows, features·width).
 func PiecewiseLinear(dst, x, edges, slope, bias, weight []float32, rows, features, bins, width int, w *Workspace) {
 	needPiecewise("piecewise linear", dst, x, edges, slope, bias, weight, rows, features, bins, width)
+	if rows == 0 || width == 0 {
+		return
+	}
 	for f := range features {
-		w.locate(x[f:], features, rows, edges[f*(bins+1):(f+1)*(bins+1)])
+		p := w.pieces(f, rows, features, bins, width, x, edges)
 		table := weight[f*bins*width : (f+1)*bins*width]
-		base := w.prefixSums(bias[f*width:(f+1)*width], table, rows)
-		for b, bin := range w.bin {
-			at := (b*features + f) * width
-			out := dst[at : at+width]
-			i := int(bin) * width
-			copy(out, base[i:i+width])
-			active.axpy(out, x[b*features+f], slope[f*width:(f+1)*width])
-			active.axpy(out, w.frac[b], table[i:i+width])
-		}
+		active.prefix(p.sums, bias[f*width:(f+1)*width], table[:int(slices.Max(p.bin))*width])
+		active.forward(dst[f*width:], slope[f*width:(f+1)*width], table, p)
 	}
 }
 
@@ -34,86 +32,116 @@ func PiecewiseLinear(dst, x, edges, slope, bias, weight []float32, rows, feature
 // (rows, features·width).
 func PiecewiseLinearBackward(dslope, dbias, dweight, dy, x, edges []float32, rows, features, bins, width int, w *Workspace) {
 	needPiecewise("piecewise linear backward", dy, x, edges, dslope, dbias, dweight, rows, features, bins, width)
+	if rows == 0 || width == 0 {
+		return
+	}
 	for f := range features {
-		w.locate(x[f:], features, rows, edges[f*(bins+1):(f+1)*(bins+1)])
+		p := w.pieces(f, rows, features, bins, width, x, edges)
 		dtable := dweight[f*bins*width : (f+1)*bins*width]
-		ds := dslope[f*width : (f+1)*width]
-		below := grow(&w.table, bins*width) // Σ dy by bin: the part of the bins below it, and of the bias
-		w.table = below
-		clear(below)
-		for b, bin := range w.bin {
-			at := (b*features + f) * width
-			d := dy[at : at+width]
-			i := int(bin) * width
-			active.axpy(ds, x[b*features+f], d)
-			active.axpy(dtable[i:i+width], w.frac[b], d)
-			active.axpy(below[i:i+width], 1, d)
-		}
-		addSuffixSums(dtable, dbias[f*width:(f+1)*width], below, width)
+		clear(p.sums)
+		active.backward(dslope[f*width:(f+1)*width], dtable, dy[f*width:], p)
+		addSuffixSums(dtable, dbias[f*width:(f+1)*width], p.sums)
 	}
 }
 
-// addSuffixSums adds to every bin of dtable the sum of below over all later
-// bins, and to dbias the sum over all.
-func addSuffixSums(dtable, dbias, below []float32, width int) {
-	for i := len(below) - width; i > 0; i -= width {
-		sum, previous := below[i:i+width], below[i-width:i]
-		active.axpy(dtable[i-width:i], 1, sum)
-		active.axpy(previous, 1, sum)
-	}
-	active.axpy(dbias, 1, below[:width])
+// A pieces is one feature of a batch, located in its bins.
+type pieces struct {
+	x      []float32 // values of the feature, stride apart
+	stride int
+	bin    []int32   // of each row
+	frac   []float32 // position in the bin: 0 at its lower edge, 1 at its upper one
+	sums   []float32 // (bins, width): forward, bias plus the weights of the bins below; backward, Σ dy
 }
 
-// prefixSums returns bias plus the rows of table above each row: (bins, width).
-// Rows that no bin asks for are left out where there are few.
-func (w *Workspace) prefixSums(bias, table []float32, rows int) []float32 {
-	base := grow(&w.table, len(table))
-	w.table = base
-	last := 0
-	for _, bin := range w.bin {
-		last = max(last, int(bin))
-	}
-	width := len(bias)
-	copy(base, bias)
-	for i := width; i <= last*width; i += width {
-		for j := range width {
-			base[i+j] = base[i+j-width] + table[i+j-width]
-		}
-	}
-	return base
+// pieces locates rows values of feature f in its bins.
+func (w *Workspace) pieces(f, rows, features, bins, width int, x, edges []float32) pieces {
+	p := pieces{x: x[f:], stride: features, bin: grow(&w.bin, rows), frac: grow(&w.frac, rows), sums: grow(&w.table, bins*width)}
+	w.bin, w.frac, w.table = p.bin, p.frac, p.sums
+	active.locate(p, edges[f*(bins+1):(f+1)*(bins+1)])
+	return p
 }
 
-// locate finds, for rows values of x, stride apart, the bin and the position in
-// it: 0 at its lower edge, 1 at its upper one.
-func (w *Workspace) locate(x []float32, stride, rows int, edges []float32) {
-	w.bin, w.frac = grow(&w.bin, rows), grow(&w.frac, rows)
-	last := 0
-	for i := range len(edges) - 1 {
-		if edges[i+1] > edges[i] {
-			last = i
-		}
+// lastBin is the last bin of some width, or 0.
+func lastBin(edges []float32) int {
+	last := len(edges) - 2
+	for last > 0 && !(edges[last+1] > edges[last]) {
+		last--
 	}
-	for b := range rows {
-		v := x[b*stride]
-		i := binOf(v, edges[:last+1])
-		w.bin[b], w.frac[b] = int32(i), 0
+	return last
+}
+
+// goLocate finds bin and position of every row. The bin is the number of lower
+// edges, but for the first, that are not above the value; NaN has position NaN.
+func goLocate(p pieces, edges []float32) {
+	lower := edges[:lastBin(edges)+1]
+	for b := range p.bin {
+		v := p.x[b*p.stride]
+		i := 0
+		for n := len(lower); n > 1; {
+			half := n / 2
+			if lower[i+half] <= v {
+				i += half
+			}
+			n -= half
+		}
+		p.bin[b], p.frac[b] = int32(i), 0
 		if span := edges[i+1] - edges[i]; span > 0 {
-			w.frac[b] = (v - edges[i]) / span
+			p.frac[b] = (v - edges[i]) / span
 		}
 	}
 }
 
-// binOf is the largest i with lower[i] <= v, or 0.
-func binOf(v float32, lower []float32) int {
-	i := 0
-	for n := len(lower); n > 1; {
-		half := n / 2
-		if lower[i+half] <= v {
-			i += half
-		}
-		n -= half
+// goPrefix writes bias and its sums with the rows of table, one after the
+// other, to sums: one row more than table has.
+func goPrefix(sums, bias, table []float32) {
+	width := len(bias)
+	copy(sums, bias)
+	for i, v := range table {
+		sums[i+width] = sums[i] + v
 	}
-	return i
+}
+
+// goForward writes slope·x + sums[bin] + frac·table[bin] to rows of dst,
+// stride·width apart.
+func goForward(dst, slope, table []float32, p pieces) {
+	width := len(slope)
+	for b, bin := range p.bin {
+		out := dst[b*p.stride*width:][:width]
+		at := int(bin) * width
+		sums, weight := p.sums[at:at+width], table[at:at+width]
+		x, frac := p.x[b*p.stride], p.frac[b]
+		for j := range out {
+			out[j] = sums[j] + x*slope[j] + frac*weight[j]
+		}
+	}
+}
+
+// goBackward adds x·dy to dslope, frac·dy to dtable[bin] and dy to sums[bin].
+func goBackward(dslope, dtable, dy []float32, p pieces) {
+	width := len(dslope)
+	for b, bin := range p.bin {
+		d := dy[b*p.stride*width:][:width]
+		at := int(bin) * width
+		sums, weight := p.sums[at:at+width], dtable[at:at+width]
+		x, frac := p.x[b*p.stride], p.frac[b]
+		for j, v := range d {
+			dslope[j] += x * v
+			weight[j] += frac * v
+			sums[j] += v
+		}
+	}
+}
+
+// addSuffixSums adds to every bin of dtable the sum over all later bins, which
+// lie above it, and to dbias the sum over all.
+func addSuffixSums(dtable, dbias, sums []float32) {
+	width := len(dbias)
+	for i := len(sums) - width; i > 0; i -= width {
+		sum := sums[i : i+width]
+		active.axpy(dtable[i-width:i], 1, sum)
+		active.axpy(sums[i-width:i], 1, sum)
+	}
+	active.axpy(dbias, 1, sums[:width])
 }
 
 func needPiecewise(kernel string, y, x, edges, slope, bias, weight []float32, rows, features, bins, width int) {
