@@ -74,6 +74,9 @@ func (o Options) validate() error {
 	return nil
 }
 
+// leastTypeJourneys is the fewest journeys a type with columns appears in.
+const leastTypeJourneys = 5
+
 // A Fitter gathers what a schema needs from training examples.
 //
 // The order of Add does not matter, and a customer who is cut several times
@@ -138,7 +141,7 @@ func (f *Fitter) Schema() (*Schema, error) {
 	}
 	var journeys []int
 	s.Types, journeys = f.types.vocabulary(f.options)
-	least := f.options.TypeShare * float64(len(f.seen))
+	least := max(f.options.TypeShare*float64(len(f.seen)), leastTypeJourneys)
 	for s.Frequent < min(len(s.Types), f.options.MaxTypes) && float64(journeys[s.Frequent]) >= least {
 		s.Frequent++
 	}
