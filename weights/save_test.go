@@ -52,11 +52,12 @@ func (f *faulty) Write(path string, raw []byte) error {
 // Whatever step of a save fails, and whether the program lives on or not, the
 // old bundle or the new one is there, and the next save works.
 func TestSaveSurvivesEveryFault(t *testing.T) {
+	bundles := []*Bundle{testBundle(t, 1), testBundle(t, 2), testBundle(t, 3)}
 	for _, replacing := range []bool{true, false} {
 		for _, crash := range []bool{false, true} {
 			for at := 1; ; at++ {
 				name := fmt.Sprintf("replacing %v, crash %v, step %d", replacing, crash, at)
-				if !saveWithFault(t, name, replacing, &faulty{at: at, crash: crash}) {
+				if !saveWithFault(t, name, bundles, replacing, &faulty{at: at, crash: crash}) {
 					break
 				}
 			}
@@ -64,15 +65,15 @@ func TestSaveSurvivesEveryFault(t *testing.T) {
 	}
 }
 
-// saveWithFault saves bundle 2 on a faulty disk, over bundle 1 or not, and
-// returns false when the save was over before the fault.
-func saveWithFault(t *testing.T, name string, replacing bool, d *faulty) bool {
+// saveWithFault saves bundle 2 on a faulty disk, over bundle 1 or not, and then
+// bundle 3. It returns false when the save was over before the fault.
+func saveWithFault(t *testing.T, name string, bundles []*Bundle, replacing bool, d *faulty) bool {
 	parent := t.TempDir()
 	dir := filepath.Join(parent, "test")
 	if replacing {
-		save(t, testBundle(t, 1), dir)
+		save(t, bundles[0], dir)
 	}
-	err := testBundle(t, 2).save(dir, d)
+	err := bundles[1].save(dir, d)
 	if d.step < d.at {
 		if err != nil {
 			t.Errorf("%s: no fault, error %v", name, err)
@@ -92,7 +93,7 @@ func saveWithFault(t *testing.T, name string, replacing bool, d *faulty) bool {
 	if !replacing && err != nil && openErr == nil && !strings.Contains(string(b.Metrics), "2") {
 		t.Errorf("%s: an unknown bundle %s", name, b.Metrics)
 	}
-	save(t, testBundle(t, 3), dir)
+	save(t, bundles[2], dir)
 	entries, _ := os.ReadDir(parent)
 	if got := number(t, dir); got != 3 || len(entries) != 1 {
 		t.Errorf("%s: the next save left bundle %d among %v, want 3 alone", name, got, entries)
