@@ -91,7 +91,7 @@ func (d *Dataset) open(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("datasets: %w", err)
 	}
-	d.engine, err = openEngine(engineConfig{Dir: d.dir, Search: search, Memory: d.options.Memory, Threads: d.options.Threads})
+	d.engine, err = openEngine(engineConfig{Spill: d.dir, Search: search, Memory: d.options.Memory, Threads: d.options.Threads})
 	if err != nil {
 		return err
 	}
@@ -189,6 +189,10 @@ func (d *Dataset) Layout() features.Layout { return d.layout }
 
 // Task is the task that the data set was opened for.
 func (d *Dataset) Task() *Task { return d.task }
+
+// End is the last instant that the data covers, in microseconds: outcomes whose
+// horizon reaches beyond it are unknown.
+func (d *Dataset) End() int64 { return d.end }
 
 // Quality is the report on the data.
 func (d *Dataset) Quality() *Quality { return &d.quality }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,12 +16,14 @@ import (
 // the database/sql driver for one reason: they stream results chunk by chunk,
 // while the driver materialises every result outside DuckDB's memory limit.
 
-// An engine is one embedded DuckDB with a database file in a folder of its own.
+// An engine is one embedded DuckDB. Its tables live in memory up to a limit and
+// are spilled to a folder beyond it, which measured a third faster than a
+// database file and its write-ahead log.
 type engine struct{ db duck.Database }
 
 // engineConfig bounds what an engine may use.
 type engineConfig struct {
-	Dir     string // folder of the database file and of spilled sorts
+	Spill   string // folder of what does not fit into memory
 	Search  string // folder that relative paths inside SQL are read against
 	Memory  int64  // bytes
 	Threads int
@@ -37,7 +38,7 @@ func openEngine(c engineConfig) (*engine, error) {
 	settings := [][2]string{
 		{"memory_limit", strconv.FormatInt(c.Memory>>10, 10) + "KiB"},
 		{"threads", strconv.Itoa(c.Threads)},
-		{"temp_directory", filepath.Join(c.Dir, "spill")},
+		{"temp_directory", c.Spill},
 		{"file_search_path", c.Search},
 		{"preserve_insertion_order", "true"}, // rows must come in the order of their file
 	}
@@ -47,7 +48,7 @@ func openEngine(c engineConfig) (*engine, error) {
 		}
 	}
 	e, message := &engine{}, ""
-	if duck.OpenExt(filepath.Join(c.Dir, "records.duckdb"), &e.db, config, &message) == duck.StateError {
+	if duck.OpenExt(":memory:", &e.db, config, &message) == duck.StateError {
 		return nil, fmt.Errorf("datasets: duckdb: %s", firstLine(message))
 	}
 	return e, nil

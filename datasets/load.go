@@ -3,7 +3,6 @@ package datasets
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -65,7 +64,11 @@ func outside(excluded int64) string {
 // table reads one file or query. row counts the rows of the input.
 func (l *loader) table(ctx context.Context, in *input, t table, row *int64) error {
 	columns := in.columns(t)
-	rows, err := l.session.query(ctx, t.selectText(columns, in.where))
+	query, err := l.session.selectText(ctx, t, columns, in.where)
+	if err != nil {
+		return err
+	}
+	rows, err := l.session.query(ctx, query)
 	if err != nil {
 		return err
 	}
@@ -268,6 +271,3 @@ func allEmpty(cells []string) bool {
 	}
 	return true
 }
-
-// errNoRows is returned when nothing at all is left of the data.
-var errNoRows = errors.New("no usable row is left")

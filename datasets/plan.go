@@ -196,32 +196,42 @@ func (p *planner) labelColumns(source string, isProfile bool) []string {
 	return columns
 }
 
-// attributes are the declared ones, or every column that is not taken.
+// attributes are the declared ones, and every column that is not taken where
+// none is declared or "*" is among them.
 func (p *planner) attributes(in *input, declared []Attribute, ignore, taken []string) ([]Attribute, error) {
 	for i, c := range ignore {
 		if !in.has(c) {
 			return nil, p.task.fault(append(in.path, "ignore", i), "%s", missingColumn(c, in.tables[0]))
 		}
 	}
+	others := declared == nil
+	var attributes []Attribute
 	for i, a := range declared {
-		if a.Name != "" && slices.Contains(taken, a.Name) {
+		switch {
+		case a.Name == "*":
+			others = true
+		case slices.Contains(taken, a.Name):
 			return nil, p.task.fault(append(in.path, "attributes", i), "column %q is read as customer, time, type, profile or label, want another", a.Name)
+		default:
+			attributes = append(attributes, a)
 		}
 	}
-	if declared != nil {
-		return declared, nil
+	if !others {
+		return attributes, nil
 	}
 	taken = append(taken, ignore...)
-	var rest []Attribute
+	for _, a := range attributes {
+		taken = append(taken, a.Name)
+	}
 	for _, t := range in.tables {
 		for _, c := range t.columns {
 			if !slices.Contains(taken, c) {
-				rest = append(rest, Attribute{Name: c})
+				attributes = append(attributes, Attribute{Name: c})
 				taken = append(taken, c)
 			}
 		}
 	}
-	return rest, nil
+	return attributes, nil
 }
 
 // has says whether any table of the input has the column.

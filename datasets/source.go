@@ -20,13 +20,31 @@ type table struct {
 	name    string   // the file's path, or "sql"
 	columns []string // in the order of the file
 	reader  string   // a FROM item of SQL
+	typed   string   // the same with the types that DuckDB infers, for a text file; see selectText
 	rejects bool     // lines of the wrong shape are listed in the table rejects
 }
 
 // selectText is the query that reads the columns as VARCHAR, as they stand in
 // the file wherever it holds text: a zone of a time survives. Its last column
-// says whether the row is of the population.
-func (t table) selectText(columns []string, where string) string {
+// says whether the row is of the population. The condition sees typed columns,
+// so that it may compare numbers.
+func (s *session) selectText(ctx context.Context, t table, columns []string, where string) (string, error) {
+	prefix, reader := "", t.reader
+	if where == "" {
+		where = "true"
+	} else if t.typed != "" {
+		types, err := s.describe(ctx, t.typed)
+		if err != nil {
+			return "", err
+		}
+		prefix = "text of "
+		var both []string
+		for _, c := range types {
+			name := quoteName(c.name)
+			both = append(both, fmt.Sprintf("%s AS %s, TRY_CAST(%s AS %s) AS %s", name, quoteName(prefix+c.name), name, c.kind, name))
+		}
+		reader = fmt.Sprintf("(SELECT %s FROM %s)", strings.Join(both, ", "), t.reader)
+	}
 	var b strings.Builder
 	b.WriteString("SELECT ")
 	for _, c := range columns {
@@ -34,13 +52,10 @@ func (t table) selectText(columns []string, where string) string {
 			b.WriteString("NULL::VARCHAR, ") // a column that this file of the glob does not have
 			continue
 		}
-		fmt.Fprintf(&b, "CAST(%s AS VARCHAR), ", quoteName(c))
+		fmt.Fprintf(&b, "CAST(%s AS VARCHAR), ", quoteName(prefix+c))
 	}
-	if where == "" {
-		where = "true"
-	}
-	fmt.Fprintf(&b, "CAST((%s) AS VARCHAR) FROM %s", where, t.reader)
-	return b.String()
+	fmt.Fprintf(&b, "CAST((%s) AS VARCHAR) FROM %s", where, reader)
+	return b.String(), nil
 }
 
 // tables finds what a source reads: the files of a path or glob in the order
@@ -56,7 +71,7 @@ func (t *Task) tables(ctx context.Context, s *session, path []any, source, sql s
 		if err != nil {
 			return nil, t.fault(append(path, "sql"), "%v", err)
 		}
-		return []table{{name: "sql", columns: columns, reader: reader}}, nil
+		return []table{{name: "sql", columns: names(columns), reader: reader}}, nil
 	}
 	path = append(path, "source")
 	files, err := t.files(ctx, s, path, source)
@@ -143,7 +158,8 @@ func (s *session) open(ctx context.Context, file string) (table, error) {
 		return s.openJSON(ctx, file)
 	case ".parquet", ".pq":
 		t := table{name: file, reader: "read_parquet(" + quoteText(file) + ")"}
-		t.columns, err = s.describe(ctx, t.reader)
+		columns, err := s.describe(ctx, t.reader)
+		t.columns = names(columns)
 		return t, err
 	}
 	return table{}, fmt.Errorf("file %s has an unknown format, want .csv, .tsv, .jsonl or .parquet, or .gz of the texts", file)
@@ -184,10 +200,10 @@ func openCSV(file string) (table, error) {
 		seen[strings.ToLower(c)] = true
 		fmt.Fprintf(&types, "%s: 'VARCHAR', ", quoteText(c))
 	}
-	reader := fmt.Sprintf(`read_csv(%s, auto_detect = false, header = true, delim = %s, quote = '"', escape = '"', columns = {%s}, `+
-		`max_line_size = 8388608, ignore_errors = true, store_rejects = true, rejects_table = 'rejects', rejects_scan = 'rejects_scans')`,
-		quoteText(file), quoteText(string(delimiter)), strings.TrimSuffix(types.String(), ", "))
-	return table{name: file, columns: columns, reader: reader, rejects: true}, nil
+	read := fmt.Sprintf(`read_csv(%s, header = true, delim = %s, quote = '"', escape = '"', ignore_errors = true, `, quoteText(file), quoteText(string(delimiter)))
+	reader := fmt.Sprintf(`%sauto_detect = false, columns = {%s}, buffer_size = 8388608, store_rejects = true, rejects_table = 'rejects', rejects_scan = 'rejects_scans')`,
+		read, strings.TrimSuffix(types.String(), ", "))
+	return table{name: file, columns: columns, reader: reader, typed: read + "sample_size = -1)", rejects: true}, nil
 }
 
 // headerLine is the first line of a text file that may be gzipped.
@@ -223,21 +239,32 @@ func (s *session) openJSON(ctx context.Context, file string) (table, error) {
 	}
 	var types, texts []string
 	for _, c := range columns {
-		types = append(types, quoteText(c)+": 'JSON'")
-		texts = append(texts, fmt.Sprintf("%s->>'$' AS %s", quoteName(c), quoteName(c)))
+		types = append(types, quoteText(c.name)+": 'JSON'")
+		texts = append(texts, fmt.Sprintf("%s->>'$' AS %s", quoteName(c.name), quoteName(c.name)))
 	}
 	reader := fmt.Sprintf("(SELECT %s FROM %scolumns = {%s}))", strings.Join(texts, ", "), read, strings.Join(types, ", "))
-	return table{name: file, columns: columns, reader: reader}, nil
+	return table{name: file, columns: names(columns), reader: reader, typed: read + "sample_size = -1)"}, nil
+}
+
+// A column is a name and its type in SQL.
+type column struct{ name, kind string }
+
+func names(columns []column) []string {
+	var out []string
+	for _, c := range columns {
+		out = append(out, c.name)
+	}
+	return out
 }
 
 // describe lists the columns of a FROM item.
-func (s *session) describe(ctx context.Context, reader string) ([]string, error) {
-	cells, err := s.strings(ctx, "SELECT column_name FROM (DESCRIBE SELECT * FROM "+reader+")")
-	var names []string
+func (s *session) describe(ctx context.Context, reader string) ([]column, error) {
+	cells, err := s.strings(ctx, "SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM "+reader+")")
+	var columns []column
 	for _, c := range cells {
-		names = append(names, c[0])
+		columns = append(columns, column{c[0], c[1]})
 	}
-	return names, err
+	return columns, err
 }
 
 // rejected lists the lines that did not have the shape of their file, and

@@ -156,7 +156,7 @@ func (d *Dataset) survey(ctx context.Context, rejected *quarantine) error {
 		cached = append(cached, h)
 	}
 	if d.quality.Customers == 0 {
-		return fmt.Errorf("datasets: %w\n%s", errNoRows, d.quality.String())
+		return fmt.Errorf("datasets: no usable row is left\n%s", d.quality.String())
 	}
 	v.report()
 	if p.keep {

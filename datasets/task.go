@@ -47,7 +47,7 @@ type EventSource struct {
 	Time       string      `yaml:"time"`       // column
 	Type       string      `yaml:"type"`       // column
 	TypeValue  string      `yaml:"type_value"` // or one type for every row
-	Attributes []Attribute `yaml:"attributes"` // default: every other column
+	Attributes []Attribute `yaml:"attributes"` // default: every other column, which "*" stands for beside named ones
 	Profile    []Attribute `yaml:"profile"`    // columns that describe the customer; read at the journey's first moment
 	Ignore     []string    `yaml:"ignore"`     // columns to leave out of the default attributes
 }
