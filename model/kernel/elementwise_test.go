@@ -73,7 +73,10 @@ func equalOnPaths(t *testing.T, name string, run func() []float32) {
 	}
 }
 
-func sameBits(a, b float32) bool { return math.Float32bits(a) == math.Float32bits(b) }
+// sameBits also holds for any two NaNs, whose bits the operand order decides.
+func sameBits(a, b float32) bool {
+	return math.Float32bits(a) == math.Float32bits(b) || a != a && b != b
+}
 
 func TestActivationBackwardInPlace(t *testing.T) {
 	onEveryPath(t, func(t *testing.T) {
@@ -137,7 +140,7 @@ func TestSquaredNorm(t *testing.T) {
 }
 
 func TestDropout(t *testing.T) {
-	const n = 100_003
+	const n = 30_003
 	x := make([]float32, n)
 	for i := range x {
 		x[i] = 1
@@ -169,7 +172,7 @@ func TestDropout(t *testing.T) {
 // TestDropoutKeysAreIndependent: masks of neighbouring keys agree as often as
 // independent ones do, at every distance.
 func TestDropoutKeysAreIndependent(t *testing.T) {
-	const n = 20_000
+	const n = 5_000
 	masks := make([][]float32, 4)
 	for key := range masks {
 		masks[key] = slices.Repeat([]float32{1}, n)
@@ -177,17 +180,17 @@ func TestDropoutKeysAreIndependent(t *testing.T) {
 	}
 	for a := range masks {
 		for b := range masks {
-			for shift := range 40 {
+			for shift := range 20 {
 				if a == b && shift == 0 {
 					continue
 				}
 				agree := 0
-				for i := range n - 40 {
+				for i := range n - 20 {
 					if masks[a][i] == masks[b][i+shift] {
 						agree++
 					}
 				}
-				if share := float64(agree) / (n - 40); math.Abs(share-0.5) > 0.02 {
+				if share := float64(agree) / (n - 20); math.Abs(share-0.5) > 0.035 {
 					t.Errorf("keys %d and %d agree in %.3f of the values at distance %d, want 0.5", a, b, share, shift)
 				}
 			}

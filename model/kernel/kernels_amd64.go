@@ -204,6 +204,26 @@ func dropoutAVX512(dst *float32, x *float32, k0 uint32, k1 uint32, threshold uin
 //go:noescape
 func adamWAVX512(w *float32, m *float32, v *float32, grads *[]float32, count int, n int, scale float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, keep float32, rate float32, root float32, epsilon float32)
 
+// locateAVX512 finds bin and position of every row among edges, of which the last bin of some width is given.
+//
+//go:noescape
+func locateAVX512(bin *int32, frac *float32, x *float32, stride int, rows int, edges *float32, last int)
+
+// prefixAVX512 writes bias and its running sums with the rows of table; width is a multiple of the lanes.
+//
+//go:noescape
+func prefixAVX512(sums *float32, bias *float32, table *float32, width int, rows int)
+
+// forwardAVX512 writes slope·x + sums[bin] + frac·table[bin]; width is a multiple of the lanes.
+//
+//go:noescape
+func forwardAVX512(dst *float32, slope *float32, table *float32, sums *float32, width int, yStride int, x *float32, xStride int, bin *int32, frac *float32, rows int)
+
+// backwardAVX512 adds x·dy to dslope, frac·dy to dtable[bin] and dy to sums[bin]; width is a multiple of the lanes.
+//
+//go:noescape
+func backwardAVX512(dslope *float32, dtable *float32, dy *float32, sums *float32, width int, yStride int, x *float32, xStride int, bin *int32, frac *float32, rows int)
+
 // tileAVX2x16r1 is tileAVX2 for 1 rows and up to 16 columns.
 //
 //go:noescape
@@ -308,3 +328,23 @@ func dropoutAVX2(dst *float32, x *float32, k0 uint32, k1 uint32, threshold uint3
 //
 //go:noescape
 func adamWAVX2(w *float32, m *float32, v *float32, grads *[]float32, count int, n int, scale float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, keep float32, rate float32, root float32, epsilon float32)
+
+// locateAVX2 finds bin and position of every row among edges, of which the last bin of some width is given.
+//
+//go:noescape
+func locateAVX2(bin *int32, frac *float32, x *float32, stride int, rows int, edges *float32, last int)
+
+// prefixAVX2 writes bias and its running sums with the rows of table; width is a multiple of the lanes.
+//
+//go:noescape
+func prefixAVX2(sums *float32, bias *float32, table *float32, width int, rows int)
+
+// forwardAVX2 writes slope·x + sums[bin] + frac·table[bin]; width is a multiple of the lanes.
+//
+//go:noescape
+func forwardAVX2(dst *float32, slope *float32, table *float32, sums *float32, width int, yStride int, x *float32, xStride int, bin *int32, frac *float32, rows int)
+
+// backwardAVX2 adds x·dy to dslope, frac·dy to dtable[bin] and dy to sums[bin]; width is a multiple of the lanes.
+//
+//go:noescape
+func backwardAVX2(dslope *float32, dtable *float32, dy *float32, sums *float32, width int, yStride int, x *float32, xStride int, bin *int32, frac *float32, rows int)

@@ -5573,6 +5573,192 @@ summed:
 	VZEROUPPER
 	RET
 
+// func locateAVX512(bin *int32, frac *float32, x *float32, stride int, rows int, edges *float32, last int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, POPCNT
+TEXT ·locateAVX512(SB), NOSPLIT, $0-56
+	MOVQ   bin+0(FP), AX
+	MOVQ   frac+8(FP), CX
+	MOVQ   x+16(FP), DX
+	MOVQ   stride+24(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   rows+32(FP), SI
+	MOVQ   edges+40(FP), DI
+	MOVQ   last+48(FP), R8
+	MOVQ   R8, R9
+	ANDQ   $-16, R8
+	SUBQ   R8, R9
+	MOVL   $0x0000ffff, R10
+	BZHIL  R9, R10, R10
+	KMOVW  R10, K1
+	VXORPS Z2, Z2, Z2
+	XORQ   R9, R9
+
+row:
+	VBROADCASTSS (DX), Z0
+	XORQ         R10, R10
+	XORQ         R11, R11
+
+edges:
+	CMPQ    R10, R8
+	JGE     tail
+	VCMPPS  $0x1d, 4(DI)(R10*4), Z0, K2
+	KMOVW   K2, R12
+	POPCNTL R12, R12
+	ADDQ    R12, R11
+	ADDQ    $0x00000010, R10
+	JMP     edges
+
+tail:
+	VCMPPS  $0x1d, 4(DI)(R10*4), Z0, K1, K2
+	KMOVW   K2, R12
+	POPCNTL R12, R12
+	ADDQ    R12, R11
+	MOVL    R11, (AX)(R9*4)
+	VMOVSS  (DI)(R11*4), X4
+	VMOVSS  4(DI)(R11*4), X5
+	VSUBSS  X4, X5, X5
+	VSUBSS  X4, X0, X0
+	VDIVSS  X5, X0, X0
+	VCMPSS  $0x11, X5, X2, X5
+	VANDPS  X5, X0, X0
+	VMOVSS  X0, (CX)(R9*4)
+	ADDQ    BX, DX
+	INCQ    R9
+	CMPQ    R9, SI
+	JLT     row
+	VZEROUPPER
+	RET
+
+// func prefixAVX512(sums *float32, bias *float32, table *float32, width int, rows int)
+// Requires: AVX, AVX512F
+TEXT ·prefixAVX512(SB), NOSPLIT, $0-40
+	MOVQ sums+0(FP), AX
+	MOVQ bias+8(FP), CX
+	MOVQ table+16(FP), DX
+	MOVQ width+24(FP), BX
+	SHLQ $0x02, BX
+	MOVQ rows+32(FP), SI
+	XORQ DI, DI
+
+columns:
+	LEAQ    (DX)(DI*1), R8
+	LEAQ    (AX)(DI*1), R9
+	MOVQ    SI, R10
+	VMOVUPS (CX)(DI*1), Z0
+
+row:
+	VMOVUPS Z0, (R9)
+	DECQ    R10
+	JLT     summed
+	VADDPS  (R8), Z0, Z0
+	ADDQ    BX, R8
+	ADDQ    BX, R9
+	JMP     row
+
+summed:
+	ADDQ $0x00000040, DI
+	CMPQ DI, BX
+	JLT  columns
+	VZEROUPPER
+	RET
+
+// func forwardAVX512(dst *float32, slope *float32, table *float32, sums *float32, width int, yStride int, x *float32, xStride int, bin *int32, frac *float32, rows int)
+// Requires: AVX, AVX512F
+TEXT ·forwardAVX512(SB), NOSPLIT, $0-88
+	MOVQ sums+24(FP), AX
+	MOVQ width+32(FP), CX
+	SHLQ $0x02, CX
+	MOVQ yStride+40(FP), DX
+	SHLQ $0x02, DX
+	MOVQ xStride+56(FP), BX
+	SHLQ $0x02, BX
+	MOVQ bin+64(FP), SI
+	MOVQ frac+72(FP), DI
+	MOVQ rows+80(FP), R8
+	MOVQ table+16(FP), R9
+	XORQ R10, R10
+
+columns:
+	MOVQ    slope+8(FP), R11
+	VMOVUPS (R11)(R10*1), Z0
+	MOVQ    dst+0(FP), R11
+	MOVQ    x+48(FP), R12
+	ADDQ    R10, R11
+	XORQ    R13, R13
+
+row:
+	MOVLQSX      (SI)(R13*4), R14
+	IMULQ        CX, R14
+	ADDQ         R10, R14
+	VBROADCASTSS (R12), Z1
+	VBROADCASTSS (DI)(R13*4), Z2
+	VMULPS       Z0, Z1, Z1
+	VADDPS       (AX)(R14*1), Z1, Z1
+	VMULPS       (R9)(R14*1), Z2, Z2
+	VADDPS       Z2, Z1, Z1
+	VMOVUPS      Z1, (R11)
+	ADDQ         DX, R11
+	ADDQ         BX, R12
+	INCQ         R13
+	CMPQ         R13, R8
+	JLT          row
+	ADDQ         $0x00000040, R10
+	CMPQ         R10, CX
+	JLT          columns
+	VZEROUPPER
+	RET
+
+// func backwardAVX512(dslope *float32, dtable *float32, dy *float32, sums *float32, width int, yStride int, x *float32, xStride int, bin *int32, frac *float32, rows int)
+// Requires: AVX, AVX512F
+TEXT ·backwardAVX512(SB), NOSPLIT, $0-88
+	MOVQ sums+24(FP), AX
+	MOVQ width+32(FP), CX
+	SHLQ $0x02, CX
+	MOVQ yStride+40(FP), DX
+	SHLQ $0x02, DX
+	MOVQ xStride+56(FP), BX
+	SHLQ $0x02, BX
+	MOVQ bin+64(FP), SI
+	MOVQ frac+72(FP), DI
+	MOVQ rows+80(FP), R8
+	MOVQ dtable+8(FP), R9
+	XORQ R10, R10
+
+columns:
+	MOVQ    dslope+0(FP), R11
+	VMOVUPS (R11)(R10*1), Z0
+	MOVQ    dy+16(FP), R11
+	MOVQ    x+48(FP), R12
+	ADDQ    R10, R11
+	XORQ    R13, R13
+
+row:
+	MOVLQSX      (SI)(R13*4), R14
+	IMULQ        CX, R14
+	ADDQ         R10, R14
+	VBROADCASTSS (R12), Z1
+	VBROADCASTSS (DI)(R13*4), Z2
+	VMOVUPS      (R11), Z3
+	VMULPS       Z3, Z1, Z1
+	VADDPS       Z1, Z0, Z0
+	VMULPS       Z3, Z2, Z2
+	VADDPS       (R9)(R14*1), Z2, Z2
+	VMOVUPS      Z2, (R9)(R14*1)
+	VADDPS       (AX)(R14*1), Z3, Z4
+	VMOVUPS      Z4, (AX)(R14*1)
+	ADDQ         DX, R11
+	ADDQ         BX, R12
+	INCQ         R13
+	CMPQ         R13, R8
+	JLT          row
+	MOVQ         dslope+0(FP), R11
+	VMOVUPS      Z0, (R11)(R10*1)
+	ADDQ         $0x00000040, R10
+	CMPQ         R10, CX
+	JLT          columns
+	VZEROUPPER
+	RET
+
 // func tileAVX2x16r1(k int, a *float32, aRow int, aDepth int, b *float32, bDepth int, c *float32, ldc int, bias *float32, mode int, last int)
 // Requires: AVX, FMA3
 TEXT ·tileAVX2x16r1(SB), NOSPLIT, $0-88
@@ -7554,5 +7740,194 @@ summed:
 	ADDQ    $0x00000020, R8
 	CMPQ    R8, DI
 	JLT     vector
+	VZEROUPPER
+	RET
+
+// func locateAVX2(bin *int32, frac *float32, x *float32, stride int, rows int, edges *float32, last int)
+// Requires: AVX, POPCNT
+TEXT ·locateAVX2(SB), NOSPLIT, $0-56
+	MOVQ    bin+0(FP), AX
+	MOVQ    frac+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    stride+24(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    rows+32(FP), SI
+	MOVQ    edges+40(FP), DI
+	MOVQ    last+48(FP), R8
+	MOVQ    R8, R9
+	ANDQ    $-8, R8
+	SUBQ    R8, R9
+	LEAQ    lanes<>+0(SB), R10
+	MOVQ    $0x00000008, R11
+	SUBQ    R9, R11
+	VMOVUPS (R10)(R11*4), Y1
+	VXORPS  Y2, Y2, Y2
+	XORQ    R9, R9
+
+row:
+	VBROADCASTSS (DX), Y0
+	XORQ         R10, R10
+	XORQ         R11, R11
+
+edges:
+	CMPQ      R10, R8
+	JGE       tail
+	VCMPPS    $0x1d, 4(DI)(R10*4), Y0, Y3
+	VMOVMSKPS Y3, R12
+	POPCNTL   R12, R12
+	ADDQ      R12, R11
+	ADDQ      $0x00000008, R10
+	JMP       edges
+
+tail:
+	VMASKMOVPS 4(DI)(R10*4), Y1, Y3
+	VCMPPS     $0x1d, Y3, Y0, Y3
+	VANDPS     Y1, Y3, Y3
+	VMOVMSKPS  Y3, R12
+	POPCNTL    R12, R12
+	ADDQ       R12, R11
+	MOVL       R11, (AX)(R9*4)
+	VMOVSS     (DI)(R11*4), X4
+	VMOVSS     4(DI)(R11*4), X5
+	VSUBSS     X4, X5, X5
+	VSUBSS     X4, X0, X0
+	VDIVSS     X5, X0, X0
+	VCMPSS     $0x11, X5, X2, X5
+	VANDPS     X5, X0, X0
+	VMOVSS     X0, (CX)(R9*4)
+	ADDQ       BX, DX
+	INCQ       R9
+	CMPQ       R9, SI
+	JLT        row
+	VZEROUPPER
+	RET
+
+// func prefixAVX2(sums *float32, bias *float32, table *float32, width int, rows int)
+// Requires: AVX
+TEXT ·prefixAVX2(SB), NOSPLIT, $0-40
+	MOVQ sums+0(FP), AX
+	MOVQ bias+8(FP), CX
+	MOVQ table+16(FP), DX
+	MOVQ width+24(FP), BX
+	SHLQ $0x02, BX
+	MOVQ rows+32(FP), SI
+	XORQ DI, DI
+
+columns:
+	LEAQ    (DX)(DI*1), R8
+	LEAQ    (AX)(DI*1), R9
+	MOVQ    SI, R10
+	VMOVUPS (CX)(DI*1), Y0
+
+row:
+	VMOVUPS Y0, (R9)
+	DECQ    R10
+	JLT     summed
+	VADDPS  (R8), Y0, Y0
+	ADDQ    BX, R8
+	ADDQ    BX, R9
+	JMP     row
+
+summed:
+	ADDQ $0x00000020, DI
+	CMPQ DI, BX
+	JLT  columns
+	VZEROUPPER
+	RET
+
+// func forwardAVX2(dst *float32, slope *float32, table *float32, sums *float32, width int, yStride int, x *float32, xStride int, bin *int32, frac *float32, rows int)
+// Requires: AVX
+TEXT ·forwardAVX2(SB), NOSPLIT, $0-88
+	MOVQ sums+24(FP), AX
+	MOVQ width+32(FP), CX
+	SHLQ $0x02, CX
+	MOVQ yStride+40(FP), DX
+	SHLQ $0x02, DX
+	MOVQ xStride+56(FP), BX
+	SHLQ $0x02, BX
+	MOVQ bin+64(FP), SI
+	MOVQ frac+72(FP), DI
+	MOVQ rows+80(FP), R8
+	MOVQ table+16(FP), R9
+	XORQ R10, R10
+
+columns:
+	MOVQ    slope+8(FP), R11
+	VMOVUPS (R11)(R10*1), Y0
+	MOVQ    dst+0(FP), R11
+	MOVQ    x+48(FP), R12
+	ADDQ    R10, R11
+	XORQ    R13, R13
+
+row:
+	MOVLQSX      (SI)(R13*4), R14
+	IMULQ        CX, R14
+	ADDQ         R10, R14
+	VBROADCASTSS (R12), Y1
+	VBROADCASTSS (DI)(R13*4), Y2
+	VMULPS       Y0, Y1, Y1
+	VADDPS       (AX)(R14*1), Y1, Y1
+	VMULPS       (R9)(R14*1), Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	VMOVUPS      Y1, (R11)
+	ADDQ         DX, R11
+	ADDQ         BX, R12
+	INCQ         R13
+	CMPQ         R13, R8
+	JLT          row
+	ADDQ         $0x00000020, R10
+	CMPQ         R10, CX
+	JLT          columns
+	VZEROUPPER
+	RET
+
+// func backwardAVX2(dslope *float32, dtable *float32, dy *float32, sums *float32, width int, yStride int, x *float32, xStride int, bin *int32, frac *float32, rows int)
+// Requires: AVX
+TEXT ·backwardAVX2(SB), NOSPLIT, $0-88
+	MOVQ sums+24(FP), AX
+	MOVQ width+32(FP), CX
+	SHLQ $0x02, CX
+	MOVQ yStride+40(FP), DX
+	SHLQ $0x02, DX
+	MOVQ xStride+56(FP), BX
+	SHLQ $0x02, BX
+	MOVQ bin+64(FP), SI
+	MOVQ frac+72(FP), DI
+	MOVQ rows+80(FP), R8
+	MOVQ dtable+8(FP), R9
+	XORQ R10, R10
+
+columns:
+	MOVQ    dslope+0(FP), R11
+	VMOVUPS (R11)(R10*1), Y0
+	MOVQ    dy+16(FP), R11
+	MOVQ    x+48(FP), R12
+	ADDQ    R10, R11
+	XORQ    R13, R13
+
+row:
+	MOVLQSX      (SI)(R13*4), R14
+	IMULQ        CX, R14
+	ADDQ         R10, R14
+	VBROADCASTSS (R12), Y1
+	VBROADCASTSS (DI)(R13*4), Y2
+	VMOVUPS      (R11), Y3
+	VMULPS       Y3, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMULPS       Y3, Y2, Y2
+	VADDPS       (R9)(R14*1), Y2, Y2
+	VMOVUPS      Y2, (R9)(R14*1)
+	VADDPS       (AX)(R14*1), Y3, Y4
+	VMOVUPS      Y4, (AX)(R14*1)
+	ADDQ         DX, R11
+	ADDQ         BX, R12
+	INCQ         R13
+	CMPQ         R13, R8
+	JLT          row
+	MOVQ         dslope+0(FP), R11
+	VMOVUPS      Y0, (R11)(R10*1)
+	ADDQ         $0x00000020, R10
+	CMPQ         R10, CX
+	JLT          columns
 	VZEROUPPER
 	RET

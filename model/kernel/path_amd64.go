@@ -54,6 +54,11 @@ type assembly struct {
 	activationKernel func(dz, dy, y *float32, slope float32, n int)
 	dropoutKernel    func(dst, x *float32, k0, k1, threshold uint32, scale float32, n int)
 	adamWKernel      func(w, m, v *float32, grads *[]float32, count, n int, scale, beta1, rest1, beta2, rest2, keep, rate, root, epsilon float32)
+
+	locateKernel   func(bin *int32, frac, x *float32, stride, rows int, edges *float32, last int)
+	prefixKernel   func(sums, bias, table *float32, width, rows int)
+	forwardKernel  func(dst, slope, table, sums *float32, width, yStride int, x *float32, xStride int, bin *int32, frac *float32, rows int)
+	backwardKernel func(dslope, dtable, dy, sums *float32, width, yStride int, x *float32, xStride int, bin *int32, frac *float32, rows int)
 }
 
 type tileKernel func(k int, a *float32, aRow, aDepth int, b *float32, bDepth int, c *float32, ldc int, bias *float32, mode, last int)
@@ -71,6 +76,7 @@ var avx512 = &assembly{
 	stripKernel: stripAVX512, dotsKernel: dotsAVX512,
 	axpyKernel: axpyAVX512, mulKernel: mulAVX512, mulAddKernel: mulAddAVX512, squaresKernel: squaresAVX512,
 	activationKernel: activationAVX512, dropoutKernel: dropoutAVX512, adamWKernel: adamWAVX512,
+	locateKernel: locateAVX512, prefixKernel: prefixAVX512, forwardKernel: forwardAVX512, backwardKernel: backwardAVX512,
 }
 
 var avx2 = &assembly{
@@ -84,6 +90,7 @@ var avx2 = &assembly{
 	stripKernel: stripAVX2, dotsKernel: dotsAVX2,
 	axpyKernel: axpyAVX2, mulKernel: mulAVX2, mulAddKernel: mulAddAVX2, squaresKernel: squaresAVX2,
 	activationKernel: activationAVX2, dropoutKernel: dropoutAVX2, adamWKernel: adamWAVX2,
+	locateKernel: locateAVX2, prefixKernel: prefixAVX2, forwardKernel: forwardAVX2, backwardKernel: backwardAVX2,
 }
 
 // path offers the assembly under a name.
@@ -95,7 +102,7 @@ func (s *assembly) path(name string) *path {
 			axpy: s.axpy, mul: s.mul, mulAdd: s.mulAdd, squares: s.squares,
 			activation: s.activation, dropout: s.dropout, adamW: s.adamW,
 		},
-		piecewise: goPiecewise,
+		piecewise: piecewise{locate: s.locate, prefix: s.prefix, forward: s.forward, backward: s.backward},
 	}
 }
 
@@ -188,4 +195,35 @@ func (s *assembly) adamW(w, m, v []float32, grads [][]float32, first int, c adam
 			c.scale, c.beta1, c.rest1, c.beta2, c.rest2, c.keep, c.rate, c.root, c.epsilon)
 	}
 	goAdamW(w, m, v, grads, n, c)
+}
+
+func (s *assembly) locate(p pieces, edges []float32) {
+	s.locateKernel(&p.bin[0], &p.frac[0], &p.x[0], p.stride, len(p.bin), &edges[0], lastBin(edges))
+}
+
+func (s *assembly) prefix(sums, bias, table []float32) {
+	width := len(bias)
+	if width%s.lanes != 0 {
+		goPrefix(sums, bias, table)
+		return
+	}
+	s.prefixKernel(&sums[0], &bias[0], unsafe.SliceData(table), width, len(table)/width)
+}
+
+func (s *assembly) forward(dst, slope, table []float32, p pieces) {
+	width := len(slope)
+	if width%s.lanes != 0 {
+		goForward(dst, slope, table, p)
+		return
+	}
+	s.forwardKernel(&dst[0], &slope[0], &table[0], &p.sums[0], width, p.stride*width, &p.x[0], p.stride, &p.bin[0], &p.frac[0], len(p.bin))
+}
+
+func (s *assembly) backward(dslope, dtable, dy []float32, p pieces) {
+	width := len(dslope)
+	if width%s.lanes != 0 {
+		goBackward(dslope, dtable, dy, p)
+		return
+	}
+	s.backwardKernel(&dslope[0], &dtable[0], &dy[0], &p.sums[0], width, p.stride*width, &p.x[0], p.stride, &p.bin[0], &p.frac[0], len(p.bin))
 }

@@ -160,3 +160,23 @@ func TestPiecewiseLinearWithoutBins(t *testing.T) {
 		t.Errorf("got %v, want slope and bias alone: [6 5]", y)
 	}
 }
+
+// TestPiecewisePathsAgree: every path gives the bits of plain Go.
+func TestPiecewisePathsAgree(t *testing.T) {
+	var w Workspace
+	for i, width := range []int{3, 8, 16, 24, 32} {
+		p := newPLE(seeded(uint64(i)), 50, 6, 3+11*i, width)
+		p.x[7], p.x[8] = float32(math.NaN()), float32(math.Inf(1))
+		equalOnPaths(t, "forward", func() []float32 {
+			y := make([]float32, p.rows*p.features*width)
+			PiecewiseLinear(y, p.x, p.edges, p.slope, p.bias, p.table, p.rows, p.features, p.bins, width, &w)
+			return y
+		})
+		dy := random(seeded(9), p.rows*p.features*width)
+		equalOnPaths(t, "backward", func() []float32 {
+			ds, db, dw := clone(p.slope), clone(p.bias), clone(p.table)
+			PiecewiseLinearBackward(ds, db, dw, dy, p.x, p.edges, p.rows, p.features, p.bins, width, &w)
+			return slices.Concat(ds, db, dw)
+		})
+	}
+}

@@ -27,6 +27,10 @@ func main() {
 		activation(v)
 		dropout(v)
 		adamW(v)
+		locate(v)
+		prefix(v)
+		forward(v)
+		backward(v)
 	}
 	Generate()
 }
