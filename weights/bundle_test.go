@@ -1,6 +1,7 @@
 package weights
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -200,6 +201,64 @@ func TestOpenRefusesDamage(t *testing.T) {
 	}
 }
 
+// Someone who can compute checksums still gets nothing past the other checks.
+func TestOpenRefusesForgery(t *testing.T) {
+	other, err := testBundle(t, 2).files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tensors := func(ts map[string]Tensor) []byte {
+		var out bytes.Buffer
+		if err := WriteTensors(&out, ts, nil); err != nil {
+			t.Fatal(err)
+		}
+		return out.Bytes()
+	}
+	for name, test := range map[string]struct {
+		forge func(m *manifest, files map[string][]byte)
+		want  string
+	}{
+		"another schema":  {func(m *manifest, files map[string][]byte) { files[schemaFile] = other[schemaFile] }, "schema.json has hash"},
+		"no schema":       {func(m *manifest, files map[string][]byte) { files[schemaFile] = []byte(`{"version":1,"x":2}`) }, "unknown field"},
+		"another network": {func(m *manifest, files map[string][]byte) { files["mlp-0.safetensors"] = files["tabm-0.safetensors"] }, "mlp-0: "},
+		"no tensors":      {func(m *manifest, files map[string][]byte) { files["mlp-0.safetensors"] = nil }, "mlp-0.safetensors: weights: file has 0 bytes"},
+		"no reference":    {func(m *manifest, files map[string][]byte) { files[referenceFile] = tensors(nil) }, "want the vectors conformal"},
+		"fractional level": {func(m *manifest, files map[string][]byte) {
+			files[referenceFile] = tensors(map[string]Tensor{tensorConformal: vector(nil), tensorNumeric: vector(nil), tensorCategory: vector([]float32{0.5})})
+		}, "whole numbers"},
+		"renamed":        {func(m *manifest, files map[string][]byte) { m.Networks[0].Name = "x" }, "network x is in file tabm-0.safetensors"},
+		"file twice":     {func(m *manifest, files map[string][]byte) { m.Networks[0].File = schemaFile }, `names file "schema.json" twice`},
+		"file elsewhere": {func(m *manifest, files map[string][]byte) { m.Networks[0].File = "../x" }, `file name "../x"`},
+		"hidden file":    {func(m *manifest, files map[string][]byte) { m.Attachments = []string{".."} }, `file name ".."`},
+		"unlisted":       {func(m *manifest, files map[string][]byte) { m.Attachments = []string{"a.onnx"} }, "no checksum of a.onnx"},
+		"unused":         {func(m *manifest, files map[string][]byte) { m.Attachments = nil }, `checksum of "report.html", which nothing uses`},
+		"wrong targets":  {func(m *manifest, files map[string][]byte) { m.Targets, m.PositiveRates = []string{"a", "b"}, nil }, `want output "probability" of width 2`},
+	} {
+		files, err := testBundle(t, 1).files()
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := parseManifest(files[manifestFile])
+		if err != nil {
+			t.Fatal(err)
+		}
+		test.forge(&m, files)
+		for name := range m.Files {
+			m.Files[name] = describe(files[name])
+		}
+		if files[manifestFile], err = m.seal(); err != nil {
+			t.Fatal(err)
+		}
+		dir := t.TempDir()
+		if err := writeFolder(quickDisk{}, dir, files); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: got error %v, want %q", name, err, test.want)
+		}
+	}
+}
+
 // A single changed byte, anywhere, is found.
 func TestOpenFindsEveryChangedByte(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "test")
@@ -232,6 +291,7 @@ func TestValidateRefuses(t *testing.T) {
 	}{
 		"no name":         {func(b *Bundle) { b.Name = "" }, "no name"},
 		"no schema":       {func(b *Bundle) { b.Schema = nil }, "no schema"},
+		"layout":          {func(b *Bundle) { b.Layout.Profile = nil }, "want its schema's"},
 		"same target":     {func(b *Bundle) { b.Targets = []string{"a", "a"} }, "each named once"},
 		"rates":           {func(b *Bundle) { b.PositiveRates = nil; b.PositiveRates = []float64{0.1, 0.2} }, "got 2 positive rates"},
 		"alert rate":      {func(b *Bundle) { b.AlertRate = 2 }, "shares from 0 to 1"},

@@ -22,6 +22,9 @@ func (b *Bundle) Validate() error {
 	if err := b.Schema.Validate(); err != nil {
 		return fmt.Errorf("weights: bundle %s: %w", b.Name, err)
 	}
+	if layout := b.Schema.Layout; !slices.Equal(b.Layout.Profile, layout.Profile) || !slices.Equal(b.Layout.Event, layout.Event) {
+		return fmt.Errorf("weights: bundle %s has layout %v, want its schema's %v", b.Name, b.Layout, layout)
+	}
 	for _, check := range []func() error{b.checkTargets, b.checkReference, b.checkRoles, b.checkNetworks} {
 		if err := check(); err != nil {
 			return err
