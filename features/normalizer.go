@@ -1,9 +1,6 @@
 package features
 
-import (
-	"math"
-	"sort"
-)
+import "math"
 
 // A Normalizer turns encoded examples into the rows that networks read. It is
 // fitted on training examples by [Schema.FitNormalizer].
@@ -117,35 +114,33 @@ func (n *NumericScale) score(x float32) float32 {
 	if !finite(x) {
 		return 0
 	}
-	last := float64(n.Ranks[len(n.Ranks)-1])
-	rank := (n.rankBelow(x) + n.rankAbove(x)) / 2
-	return float32(normalQuantile(rank / last))
+	return float32(normalQuantile(n.rank(x) / float64(n.Ranks[len(n.Ranks)-1])))
 }
 
-// rankBelow interpolates the rank of x, the lowest where x covers several.
-func (n *NumericScale) rankBelow(x float32) float64 {
-	i := sort.Search(len(n.Quantiles), func(i int) bool { return n.Quantiles[i] >= x })
-	return n.rankBetween(i-1, i, x)
-}
-
-// rankAbove interpolates the rank of x, the highest where x covers several.
-func (n *NumericScale) rankAbove(x float32) float64 {
-	i := sort.Search(len(n.Quantiles), func(i int) bool { return n.Quantiles[i] > x })
-	return n.rankBetween(i-1, i, x)
-}
-
-// rankBetween is the rank of x between two neighbouring quantiles, of which
-// one is missing beyond either end.
-func (n *NumericScale) rankBetween(low, high int, x float32) float64 {
-	switch {
-	case low < 0:
-		return float64(n.Ranks[0])
-	case high == len(n.Ranks):
-		return float64(n.Ranks[low])
+// rank is the rank of x, interpolated between quantiles.
+func (n *NumericScale) rank(x float32) float64 {
+	low, high := 0, len(n.Quantiles) // the first quantile of x or more lies in [low, high]
+	for low < high {
+		if middle := (low + high) / 2; n.Quantiles[middle] < x {
+			low = middle + 1
+		} else {
+			high = middle
+		}
 	}
-	from, to := float64(n.Quantiles[low]), float64(n.Quantiles[high])
-	start := float64(n.Ranks[low])
-	return start + (float64(x)-from)/(to-from)*(float64(n.Ranks[high])-start)
+	switch {
+	case low == len(n.Quantiles):
+		return float64(n.Ranks[low-1])
+	case n.Quantiles[low] == x:
+		for high+1 < len(n.Quantiles) && n.Quantiles[high+1] == x {
+			high++
+		}
+		return float64(n.Ranks[low]+n.Ranks[high]) / 2
+	case low == 0:
+		return 0
+	}
+	from, to := float64(n.Quantiles[low-1]), float64(n.Quantiles[low])
+	start := float64(n.Ranks[low-1])
+	return start + (float64(x)-from)/(to-from)*(float64(n.Ranks[low])-start)
 }
 
 // normalQuantile is the inverse of the normal distribution function, cut at

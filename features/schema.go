@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"unicode/utf8"
 )
 
 // schemaVersion is raised whenever a schema of an older version would encode
@@ -149,6 +150,9 @@ func idOf(ids map[string]int32, level string) int32 {
 	}
 	if id, ok := ids[level]; ok {
 		return id
+	}
+	if utf8.ValidString(level) {
+		return UnseenID
 	}
 	if id, ok := ids[validText(level)]; ok {
 		return id
