@@ -46,7 +46,6 @@ type denoiser struct {
 	rows     []float32 // (n, F) standardised
 	absolute []float32 // (n, F) sums over the steps of |x - x0hat|
 	signed   []float32 // (n, F) sums over the steps of x - x0hat
-	order    []int     // scratch: positions by falling share
 	shares   []float64 // scratch: of groups
 	signs    []float64 // scratch: of groups
 }
@@ -55,7 +54,6 @@ func (u *unusual) newDenoiser() *denoiser {
 	return &denoiser{
 		unusual: u,
 		session: u.program.NewSession(u.batch),
-		order:   make([]int, u.width),
 		shares:  make([]float64, len(u.names)),
 		signs:   make([]float64, len(u.names)),
 	}

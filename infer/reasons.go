@@ -172,30 +172,23 @@ func (d *denoiser) explain(to []Reason, top, i int, scratch []Reason) ([]Reason,
 	return appendTop(to, top, scratch), scratch
 }
 
-// direction weighs the residuals of the columns that make up half of row i's
-// score: positive or negative where one sign has at least three quarters of
-// them, mixed otherwise.
+// direction weighs the residuals of the columns whose errors in row i are at
+// least half of the largest: positive or negative where one sign has three
+// quarters of them or more, mixed otherwise.
 func (d *denoiser) direction(i int) Direction {
 	absolute, signed := row(d.absolute, i, d.width), row(d.signed, i, d.width)
-	total := 0.0
+	largest := slices.Max(absolute)
+	net, gross := 0.0, 0.0
 	for c, e := range absolute {
-		d.order[c] = c
-		total += float64(e)
-	}
-	slices.SortStableFunc(d.order, func(a, b int) int { return cmp.Compare(absolute[b], absolute[a]) })
-	seen, net, gross := 0.0, 0.0, 0.0
-	for _, c := range d.order {
-		if seen >= total/2 {
-			break
+		if e >= largest/2 {
+			net += float64(signed[c])
+			gross += math.Abs(float64(signed[c]))
 		}
-		seen += float64(absolute[c])
-		net += float64(signed[c])
-		gross += math.Abs(float64(signed[c]))
 	}
 	switch {
-	case net > gross/2:
+	case net > 0 && net >= gross/2:
 		return Positive
-	case net < -gross/2:
+	case net < 0 && -net >= gross/2:
 		return Negative
 	}
 	return Mixed
