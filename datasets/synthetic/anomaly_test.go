@@ -10,22 +10,22 @@ import (
 func TestAnomaliesAreAsRareAsConfigured(t *testing.T) {
 	n := map[string]int{}
 	total := 0.0
-	for _, truth := range defaultBase().truths {
+	for _, truth := range halfBase().truths {
 		if truth.Anomaly != nil {
 			n[truth.Anomaly.Kind]++
 			total++
 		}
 	}
-	if share := total / float64(Default().Customers); share < 0.02 || share > 0.033 {
+	if share := total / float64(half().Customers); share < 0.02 || share > 0.033 {
 		t.Errorf("%.4f of the customers are anomalous, want 0.02 to 0.033: %v", share, n)
 	}
 	for _, kind := range AnomalyKinds {
-		if n[kind] < 15 {
-			t.Errorf("%d journeys with %s, want at least 15", n[kind], kind)
+		if n[kind] < 8 {
+			t.Errorf("%d journeys with %s, want at least 8", n[kind], kind)
 		}
 	}
 	c := Default()
-	c.Customers, c.Anomalies, c.Outages = 500, 0, 0
+	c.Customers, c.Anomalies, c.Outages = 200, 0, 0
 	for _, truth := range generate(c).truths {
 		if truth.Anomaly != nil {
 			t.Fatalf("%s has an anomaly with rate 0", truth.Customer)
@@ -38,8 +38,8 @@ func TestAnomaliesAreWhatTheySay(t *testing.T) {
 		"engagement_drop": "negative", "account_takeover": "negative", "unusual_transactions": "mixed", "surge": "positive", "broken_checkout": "negative",
 	}
 	w := must(newWorld(Default()))
-	for i, truth := range defaultBase().truths {
-		a, j := truth.Anomaly, defaultBase().journeys[i]
+	for i, truth := range halfBase().truths {
+		a, j := truth.Anomaly, halfBase().journeys[i]
 		if a == nil {
 			continue
 		}

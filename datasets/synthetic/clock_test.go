@@ -32,7 +32,7 @@ func TestZonesFollowDaylightSaving(t *testing.T) {
 // their own clocks.
 func TestActivityFollowsTheWeek(t *testing.T) {
 	var hours, weekend [2][24]int
-	for _, j := range defaultBase().journeys {
+	for _, j := range halfBase().journeys {
 		segment := 1
 		if j.Profile[2].Text == "consumer" {
 			segment = 0

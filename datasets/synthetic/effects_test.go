@@ -72,7 +72,7 @@ func TestImpactsMatchRemoval(t *testing.T) {
 	}
 	m := w.newMaker()
 	nonzero := 0
-	for i := range 300 {
+	for i := range 150 {
 		m.history(i)
 		o := m.outcomes()
 		impact := m.impacts(o)
@@ -92,14 +92,14 @@ func TestImpactsMatchRemoval(t *testing.T) {
 		}
 		m.c.events = whole
 	}
-	if nonzero < 1000 {
+	if nonzero < 500 {
 		t.Errorf("only %d events matter", nonzero)
 	}
 }
 
 func TestCauses(t *testing.T) {
-	for i, truth := range defaultBase().truths {
-		j := defaultBase().journeys[i]
+	for i, truth := range halfBase().truths {
+		j := halfBase().journeys[i]
 		for target, cause := range truth.Cause {
 			largest := 0.0
 			for _, d := range truth.Impact[target] {
@@ -139,7 +139,7 @@ func TestDecoysOfTheDefaults(t *testing.T) {
 // the log-odds between exposed and other customers is its logit.
 func TestPlantedLogitIsRecovered(t *testing.T) {
 	c := Default()
-	c.Customers, c.ProfileEffects = 20000, nil
+	c.Customers, c.ProfileEffects = 6000, nil
 	c.Effects = []Effect{{Name: "late", Target: "churn", Type: "delivery", Status: "late", Most: 1, Logit: 1.5}}
 	var n, churned [2]float64 // by exposure
 	for j, truth := range must(Generate(c)) {
@@ -155,7 +155,7 @@ func TestPlantedLogitIsRecovered(t *testing.T) {
 		}
 	}
 	odds := func(i int) float64 { return math.Log(churned[i] / (n[i] - churned[i])) }
-	if got := odds(1) - odds(0); math.Abs(got-1.5) > 0.15 { // the standard error is about 0.04
+	if got := odds(1) - odds(0); math.Abs(got-1.5) > 0.3 { // the standard error is about 0.08
 		t.Errorf("log-odds ratio is %.3f over %v customers, want 1.5", got, n)
 	}
 }

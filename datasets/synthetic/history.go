@@ -188,7 +188,7 @@ func (m *maker) active(rate float64, from, to int64, visit func(at int64)) {
 // apart, so that time and type name an event.
 func (c *customer) order(from int) {
 	events := c.events[from:]
-	slices.SortStableFunc(events, func(a, b event) int { return cmp.Compare(a.at, b.at) })
+	slices.SortFunc(events, func(a, b event) int { return cmp.Compare(a.at, b.at) })
 	for i := 1; i < len(events); i++ {
 		events[i].at = max(events[i].at, events[i-1].at+features.Second)
 	}

@@ -12,13 +12,20 @@ import (
 	"moments/features"
 )
 
-// A base is a generated default base, kept for the tests that only look.
+// A base is a generated base, kept for the tests that only look.
 type base struct {
 	journeys []*features.Journey
 	truths   []*Truth
 }
 
-var defaultBase = sync.OnceValue(func() base { return generate(Default()) })
+// half is the default base with half as many customers.
+func half() Config {
+	c := Default()
+	c.Customers = 4000
+	return c
+}
+
+var halfBase = sync.OnceValue(func() base { return generate(half()) })
 
 // generate panics on refused configurations: the tests that want the error call Generate.
 func generate(c Config) (b base) {
@@ -86,12 +93,12 @@ func TestValidateNamesTheFault(t *testing.T) {
 }
 
 func TestJourneysAreWellFormed(t *testing.T) {
-	c, layout := Default(), Layout()
+	c, layout := half(), Layout()
 	cutoff := c.Cutoff().UnixMicro()
 	end := cutoff + int64(c.Horizon+7)*features.Day
 	total := 0
-	for i, j := range defaultBase().journeys {
-		truth := defaultBase().truths[i]
+	for i, j := range halfBase().journeys {
+		truth := halfBase().truths[i]
 		total += truth.Cutoff.Events
 		if truth.Customer != j.Customer || truth.Cutoff.Time != cutoff-1 {
 			t.Fatalf("%s: truth is about %s at %d", j.Customer, truth.Customer, truth.Cutoff.Time)
@@ -122,10 +129,10 @@ func TestJourneysAreWellFormed(t *testing.T) {
 // The label, the purchase or cancellation that follows and the silence that
 // follows must tell the same story, for every customer.
 func TestFutureAgreesWithOutcomes(t *testing.T) {
-	c := Default()
+	c := half()
 	horizon := c.Cutoff().UnixMicro() + int64(c.Horizon)*features.Day
-	for i, j := range defaultBase().journeys {
-		truth := defaultBase().truths[i]
+	for i, j := range halfBase().journeys {
+		truth := halfBase().truths[i]
 		counts := map[string]int{}
 		active := 0
 		for _, ev := range j.Events[truth.Cutoff.Events:] {
@@ -171,7 +178,7 @@ func TestCustomersDoNotDependOnTheirNumber(t *testing.T) {
 	c.Customers = 50
 	small := generate(c)
 	for i, j := range small.journeys {
-		if large := defaultBase(); !sameEvents(j.Events, large.journeys[i].Events) || !reflect.DeepEqual(small.truths[i], large.truths[i]) {
+		if large := halfBase(); !sameEvents(j.Events, large.journeys[i].Events) || !reflect.DeepEqual(small.truths[i], large.truths[i]) {
 			t.Fatalf("%s differs from the same customer in a larger base", j.Customer)
 		}
 	}
@@ -188,22 +195,22 @@ func sameEvents(a, b []features.Event) bool {
 func TestSeedsDiffer(t *testing.T) {
 	c := Default()
 	c.Customers, c.Seed = 1, 2
-	if sameEvents(generate(c).journeys[0].Events, defaultBase().journeys[0].Events) {
+	if sameEvents(generate(c).journeys[0].Events, halfBase().journeys[0].Events) {
 		t.Error("seeds 1 and 2 make the same customer")
 	}
 }
 
 func TestRatesAreThoseConfigured(t *testing.T) {
-	c := Default()
+	c := half()
 	var rate [2]float64
 	missing := 0
-	for i, truth := range defaultBase().truths {
+	for i, truth := range halfBase().truths {
 		for target, yes := range truth.Outcome {
 			if yes {
 				rate[target]++
 			}
 		}
-		if math.IsNaN(defaultBase().journeys[i].Profile[0].Number) {
+		if math.IsNaN(halfBase().journeys[i].Profile[0].Number) {
 			missing++
 		}
 	}
@@ -220,12 +227,12 @@ func TestRatesAreThoseConfigured(t *testing.T) {
 
 func TestEveryStageIsReached(t *testing.T) {
 	n := map[string]int{}
-	for _, truth := range defaultBase().truths {
+	for _, truth := range halfBase().truths {
 		n[truth.Stage]++
 	}
 	for _, stage := range []string{"awareness", "consideration", "purchase", "onboarding", "adoption", "loyalty"} {
-		if n[stage] < 100 {
-			t.Errorf("%d customers in %s, want at least 100", n[stage], stage)
+		if n[stage] < 50 {
+			t.Errorf("%d customers in %s, want at least 50", n[stage], stage)
 		}
 	}
 	if len(n) != 6 {

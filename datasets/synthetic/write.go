@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 )
 
 // The files that Write makes, besides the events file, whose name ends in
@@ -19,7 +18,7 @@ const (
 	ProfilesFile = "profiles.csv"        // customer and the profile fields of Layout; empty cells are missing
 	LabelsFile   = "labels.csv"          // customer, cutoff, conversion, churn: 1 or 0
 	TruthFile    = "truth.json"          // a Summary
-	TruthsFile   = "truth_customers.csv" // true probabilities, causes and anomalies, one row a customer
+	TruthsFile   = "truth_customers.csv" // a Truth in one row a customer: the columns of headers
 	TaskFile     = "task.yaml"           // reads the files above, the truth excepted
 )
 
@@ -78,92 +77,6 @@ func (w *world) write(ctx context.Context, out *output) (*Summary, error) {
 	out.create(TruthFile).Write(append(text, '\n'))
 	io.WriteString(out.create(TaskFile), taskText(w.config))
 	return summary, out.err
-}
-
-// A block is the text and the tally of consecutive customers.
-type block struct {
-	text  [tables][]byte
-	tally *tally
-	pool  chan *block
-}
-
-// release hands the block's memory to the next one.
-func (b *block) release() {
-	select {
-	case b.pool <- b:
-	default:
-	}
-}
-
-// blockSize is the number of customers made at a time; sums are over blocks,
-// so it is a constant of the output.
-const blockSize = 256
-
-// blocks makes the base on all processors and yields it in order.
-func (w *world) blocks(ctx context.Context) func(yield func(*block) bool) {
-	return func(yield func(*block) bool) {
-		ctx, stop := context.WithCancel(ctx)
-		defer stop()
-		workers := runtime.GOMAXPROCS(0)
-		type job struct {
-			first int
-			done  chan *block
-		}
-		jobs, order := make(chan job), make(chan job, 2*workers)
-		go func() {
-			defer close(order)
-			defer close(jobs)
-			for first := 0; first < w.config.Customers; first += blockSize {
-				j := job{first, make(chan *block, 1)}
-				for _, queue := range []chan job{order, jobs} {
-					select {
-					case queue <- j:
-					case <-ctx.Done():
-						return
-					}
-				}
-			}
-		}()
-		pool := make(chan *block, 3*workers)
-		for range workers {
-			go func() {
-				m := w.newMaker()
-				for j := range jobs {
-					j.done <- m.block(j.first, pool)
-				}
-			}()
-		}
-		for j := range order {
-			select {
-			case b := <-j.done:
-				if !yield(b) {
-					return
-				}
-			case <-ctx.Done():
-				return
-			}
-		}
-	}
-}
-
-// block makes the customers from first on.
-func (m *maker) block(first int, pool chan *block) *block {
-	var b *block
-	select {
-	case b = <-pool:
-		for i := range b.text {
-			b.text[i] = b.text[i][:0]
-		}
-	default:
-		b = &block{pool: pool}
-	}
-	b.tally = m.newTally()
-	for i := first; i < min(first+blockSize, m.config.Customers); i++ {
-		o, impact := m.make(i)
-		b.tally.add(m, o, impact)
-		m.appendRows(&b.text, o, impact)
-	}
-	return b
 }
 
 // An output is a set of files that appear together.

@@ -67,7 +67,7 @@ func table(t *testing.T, text []byte) []map[string]string {
 
 func small() Config {
 	c := Default()
-	c.Customers = 700 // three blocks
+	c.Customers = 520 // three blocks
 	return c
 }
 
