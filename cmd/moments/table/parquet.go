@@ -42,6 +42,9 @@ func newParquet(file *File, columns []Column) (encoder, error) {
 	if file.direct {
 		return nil, errors.New("is not a regular file, which Parquet needs; write .csv or .jsonl")
 	}
+	if err := distinct(columns, strings.ToLower); err != nil {
+		return nil, fmt.Errorf("%w but for case, which DuckDB does not tell apart; write .csv or .jsonl", err)
+	}
 	e := &parquetEncoder{columns: columns, path: file.File.Name(), row: make([]driver.Value, len(columns))}
 	if err := e.open(); err != nil {
 		_ = e.close(false)

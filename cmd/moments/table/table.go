@@ -82,7 +82,7 @@ func Create(path string, columns []Column) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := distinct(columns); err != nil {
+	if err := distinct(columns, func(name string) string { return name }); err != nil {
 		return nil, fmt.Errorf("table: %s: %w", path, err)
 	}
 	file, err := CreateFile(path)
@@ -113,12 +113,11 @@ func formatOf(path string) (func(*File, []Column) (encoder, error), error) {
 	return format, nil
 }
 
-// distinct refuses names that would overwrite one another; Parquet readers
-// fold case.
-func distinct(columns []Column) error {
+// distinct refuses names that would overwrite one another once folded.
+func distinct(columns []Column, fold func(string) string) error {
 	seen := map[string]string{}
 	for _, c := range columns {
-		key := strings.ToLower(c.Name)
+		key := fold(c.Name)
 		if other, ok := seen[key]; ok {
 			return fmt.Errorf("columns %q and %q have the same name", other, c.Name)
 		}

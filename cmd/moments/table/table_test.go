@@ -157,7 +157,11 @@ func TestRefusals(t *testing.T) {
 		"names that differ in case only": {func() error {
 			_, err := table.Create(filepath.Join(folder, "x.parquet"), []table.Column{{Name: "Age"}, {Name: "age"}})
 			return err
-		}, `columns "Age" and "age" have the same name`},
+		}, `columns "Age" and "age" have the same name but for case`},
+		"a name twice": {func() error {
+			_, err := table.Create(filepath.Join(folder, "x.csv"), []table.Column{{Name: "age"}, {Name: "age"}})
+			return err
+		}, `columns "age" and "age" have the same name`},
 		"short row": {func() error { return writeOne(filepath.Join(folder, "x.csv"), rows[0][:2]) }, "row 1 has 2 cells, want 6"},
 		"infinity in JSON": {func() error {
 			return writeOne(filepath.Join(folder, "x.jsonl"), []table.Cell{{}, {}, table.Float(math.Inf(1)), {}, {}, {}})

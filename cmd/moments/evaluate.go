@@ -1,0 +1,262 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"time"
+
+	"moments/cmd/moments/table"
+	"moments/datasets"
+	"moments/features"
+	"moments/train"
+	"moments/weights"
+)
+
+// evaluateCommand cross-validates a task or evaluates a bundle.
+type evaluateCommand struct {
+	Subject     string `arg:"" name:"task|bundle" help:"A task file, which is cross-validated, or the folder of a bundle, which is tested."`
+	Folds       int    `default:"5" help:"Of a task: number of folds."`
+	Seeds       int    `default:"1" help:"Of a task: cross-validate so many times, each with other folds and other starting weights."`
+	Task        string `type:"path" placeholder:"FILE" help:"Of a bundle: another task whose labelled examples it is tested on, all of them."`
+	JSON        string `name:"json" placeholder:"FILE" help:"Write the figures as JSON; - is standard output."`
+	Predictions string `type:"path" placeholder:"FILE" help:"Write the predictions of the test examples: .csv, .jsonl or .parquet."`
+}
+
+// Help says what the flags do not.
+func (*evaluateCommand) Help() string {
+	return `A task is cross-validated: for each fold the schema and the networks are fitted
+anew, saved as a bundle, opened again and tested on customers that they have not
+seen. With split: {by: time} the folds are rolling origins. Reported are mean and
+standard deviation over the folds of AUROC, AUPRC, log-loss, Brier score and
+expected calibration error (15 bins of equal mass), for each target and, where
+the task has several cutoffs, for each of them.
+
+A bundle is tested on the test split of the task it was trained for, or on every
+labelled example of --task.
+
+  moments evaluate task.yaml --folds 5 --json figures.json
+  moments evaluate task.yaml --folds 5 --seeds 3 --predictions oof.csv
+  moments evaluate weights/loans
+  moments evaluate weights/loans --task loans-2026.yaml --json -`
+}
+
+// Run evaluates.
+func (v *evaluateCommand) Run(ctx context.Context, c *console) error {
+	if v.Predictions != "" {
+		if err := table.Check(v.Predictions); err != nil {
+			return wrong(err)
+		}
+	}
+	info, err := os.Stat(v.Subject)
+	if err != nil {
+		return wrong(err)
+	}
+	began := time.Now()
+	run := v.crossValidate
+	if info.IsDir() {
+		run = v.test
+	}
+	name, targets, predictions, err := run(ctx, c)
+	if err != nil {
+		return err
+	}
+	if v.Predictions != "" {
+		if err := writePredictions(v.Predictions, targets, predictions); err != nil {
+			return err
+		}
+	}
+	return v.report(c, newEvaluation(name, targets, predictions, time.Since(began)))
+}
+
+func (v *evaluateCommand) report(c *console, e evaluation) error {
+	if v.JSON == "-" {
+		return c.printJSON(e)
+	}
+	if v.JSON != "" {
+		text, err := json.MarshalIndent(e, "", "  ")
+		if err != nil {
+			return err
+		}
+		if err := table.WriteFile(v.JSON, append(text, '\n')); err != nil {
+			return err
+		}
+	}
+	return e.print(c.out)
+}
+
+// crossValidate trains and tests one bundle for each fold and seed.
+func (v *evaluateCommand) crossValidate(ctx context.Context, c *console) (name string, targets []string, all []prediction, err error) {
+	switch {
+	case v.Task != "":
+		return "", nil, nil, wrongf("evaluate: --task is for bundles; %s is a task itself", v.Subject)
+	case v.Folds < 2:
+		return "", nil, nil, wrongf("evaluate: --folds is %d, want at least 2", v.Folds)
+	case v.Seeds < 1:
+		return "", nil, nil, wrongf("evaluate: --seeds is %d, want at least 1", v.Seeds)
+	}
+	s, err := openTask(ctx, c, v.Subject)
+	if err != nil {
+		return "", nil, nil, err
+	}
+	defer s.close(c)
+	if len(s.data.TargetNames()) == 0 {
+		return "", nil, nil, wrongf("evaluate: task %s has no targets, want at least one to measure", s.task.Name)
+	}
+	for seed := range v.Seeds {
+		predictions, err := v.oneSeed(ctx, c, s, seed)
+		if err != nil {
+			return "", nil, nil, err
+		}
+		all = append(all, predictions...)
+	}
+	return s.task.Name, s.data.TargetNames(), all, nil
+}
+
+// oneSeed cross-validates once. The anomaly network is left out: it has no
+// label to be measured by.
+func (v *evaluateCommand) oneSeed(ctx context.Context, c *console, s *source, seed int) ([]prediction, error) {
+	spec := s.task.Split
+	spec.Seed += uint64(seed)
+	folds, err := datasets.Folds(s.refs, spec, v.Folds)
+	if err != nil {
+		return nil, wrong(err)
+	}
+	config, err := s.settings()
+	if err != nil {
+		return nil, err
+	}
+	config.Denoise = false
+	config.Seed += uint64(seed) << 32
+	var all []prediction
+	for k, parts := range folds {
+		fold := seed*len(folds) + k
+		bundle, test, err := s.fit(ctx, c, parts, config, train.Options{})
+		if err != nil {
+			return nil, err
+		}
+		predictions, err := measure(bundle, fold, test)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, predictions...)
+		c.log.Info("tested", "fold", fold+1, "of", v.Seeds*len(folds), "rows", len(predictions))
+	}
+	return all, nil
+}
+
+// test has a saved bundle score labelled examples.
+func (v *evaluateCommand) test(ctx context.Context, c *console) (name string, targets []string, predictions []prediction, err error) {
+	bundle, err := weights.Open(v.Subject)
+	if err != nil {
+		return "", nil, nil, wrong(err)
+	}
+	if len(bundle.Targets) == 0 {
+		return "", nil, nil, wrongf("evaluate: bundle %s has no targets, want at least one to measure", bundle.Name)
+	}
+	examples, err := v.testExamples(ctx, c, bundle)
+	if err != nil {
+		return "", nil, nil, err
+	}
+	predictions, err = predict(bundle, 0, examples)
+	return bundle.Name, bundle.Targets, predictions, err
+}
+
+// testExamples encodes, with the bundle's schema, the test split of its own
+// task or every labelled example of another.
+func (v *evaluateCommand) testExamples(ctx context.Context, c *console, bundle *weights.Bundle) ([]features.Example, error) {
+	var task *datasets.Task
+	var err error
+	if v.Task != "" {
+		task, err = datasets.LoadTask(v.Task)
+	} else {
+		task, err = taskOf(bundle, v.Subject)
+	}
+	if err != nil {
+		return nil, wrong(err)
+	}
+	own := bytes.Equal(task.Raw, bundle.TaskYAML)
+	s, err := openSource(ctx, c, task, datasets.OpenOptions{Layout: &bundle.Layout})
+	if err != nil {
+		return nil, err
+	}
+	defer s.close(c)
+	columns, err := labelColumns(bundle.Targets, s.data.TargetNames())
+	if err != nil {
+		return nil, err
+	}
+	wanted := func(int) bool { return true }
+	if own {
+		parts, err := datasets.Split(s.refs, task.Split)
+		if err != nil {
+			return nil, wrong(err)
+		}
+		wanted = func(i int) bool { return parts[i] == datasets.Test }
+	}
+	return encodeCuts(ctx, s.data, bundle.Schema, columns, wanted)
+}
+
+// labelColumns finds each of the bundle's targets among the task's.
+func labelColumns(want, have []string) ([]int, error) {
+	at := map[string]int{}
+	for i, name := range have {
+		at[name] = i
+	}
+	columns := make([]int, len(want))
+	for i, name := range want {
+		column, ok := at[name]
+		if !ok {
+			return nil, wrongf("evaluate: the task has the targets %q, want %q, which the bundle predicts", have, name)
+		}
+		columns[i] = column
+	}
+	return columns, nil
+}
+
+// encodeCuts encodes the wanted cuts of a data set; columns says which of its
+// labels to keep, in which order.
+func encodeCuts(ctx context.Context, data *datasets.Dataset, schema *features.Schema, columns []int, wanted func(cut int) bool) ([]features.Example, error) {
+	encoder := schema.NewEncoder()
+	var examples []features.Example
+	i := 0
+	for cut, err := range data.Cuts(ctx, datasets.CutOptions{}) {
+		if err != nil {
+			return nil, wrong(err)
+		}
+		if wanted(i) {
+			ex := features.Example{Customer: cut.Journey.Customer, Cutoff: cut.Cutoff}
+			for _, column := range columns {
+				ex.Labels = append(ex.Labels, cut.Labels[column])
+			}
+			encoder.EncodeJourney(cut.Journey, cut.Cutoff, &ex)
+			examples = append(examples, ex)
+		}
+		i++
+	}
+	return examples, nil
+}
+
+// writePredictions writes one row for each example and target.
+func writePredictions(path string, targets []string, predictions []prediction) error {
+	w, err := table.Create(path, []table.Column{
+		{Name: "customer"}, {Name: "cutoff", Type: table.Time}, {Name: "group"}, {Name: "fold", Type: table.Integer},
+		{Name: "target"}, {Name: "label", Type: table.Single}, {Name: "probability", Type: table.Single},
+	})
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	for _, p := range predictions {
+		for t, target := range targets {
+			err := w.Write([]table.Cell{
+				table.String(p.customer), cutoffCell(p.cutoff), table.String(p.group), table.Int(int64(p.fold)),
+				table.String(target), table.Float(float64(p.labels[t])), table.Float(float64(p.probabilities[t])),
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return w.Commit()
+}

@@ -1,0 +1,220 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"moments/datasets"
+	"moments/features"
+	"moments/infer"
+	"moments/train"
+	"moments/weights"
+)
+
+// This file wires the rooms: data to train, what train made to weights, what
+// weights opened to infer. The verbs are made of its steps.
+
+// A source is a task with its data open.
+type source struct {
+	task *datasets.Task
+	data *datasets.Dataset
+	refs []datasets.Ref // of every labelled cut, in the data's order
+}
+
+// openTask reads a task file, opens its data and lists its cuts.
+func openTask(ctx context.Context, c *console, path string) (*source, error) {
+	task, err := datasets.LoadTask(path)
+	if err != nil {
+		return nil, wrong(err)
+	}
+	return openSource(ctx, c, task, datasets.OpenOptions{})
+}
+
+// openSource opens the data of a task; close it after use.
+func openSource(ctx context.Context, c *console, task *datasets.Task, options datasets.OpenOptions) (*source, error) {
+	began := time.Now()
+	c.log.Info("reading the data", "task", task.Name)
+	data, err := openData(ctx, c, task, options)
+	if err != nil {
+		return nil, err
+	}
+	s := &source{task: task, data: data}
+	if s.refs, err = train.Refs(ctx, data); err != nil {
+		return nil, errors.Join(wrong(err), data.Close())
+	}
+	c.log.Info("read the data", "examples", len(s.refs), "targets", len(data.TargetNames()), "took", round(time.Since(began)))
+	return s, nil
+}
+
+// openData opens the data of a task and logs what was wrong with it.
+func openData(ctx context.Context, c *console, task *datasets.Task, options datasets.OpenOptions) (*datasets.Dataset, error) {
+	data, err := datasets.Open(ctx, task, options)
+	if err != nil {
+		return nil, wrong(err)
+	}
+	if quality := data.Quality(); quality != nil {
+		c.log.Info("data quality\n" + quality.String())
+	}
+	return data, nil
+}
+
+// close removes the temporary files of the data.
+func (s *source) close(c *console) { closeData(c, s.data) }
+
+func closeData(c *console, data *datasets.Dataset) {
+	if err := data.Close(); err != nil {
+		c.log.Warn("closing the data: " + err.Error())
+	}
+}
+
+// settings returns how the task wants its networks trained.
+func (s *source) settings() (train.Config, error) {
+	config, err := train.ConfigOf(s.task)
+	return config, wrong(err)
+}
+
+// fit trains the networks of a task on parts of its data and returns the
+// bundle, complete but for its metrics, and the encoded test examples.
+func (s *source) fit(ctx context.Context, c *console, parts []datasets.Part, config train.Config, options train.Options) (*weights.Bundle, []features.Example, error) {
+	prepared, err := train.Prepare(ctx, s.data, s.refs, parts, config)
+	if err != nil {
+		return nil, nil, wrong(err)
+	}
+	c.log.Info("encoded the examples", "train", len(prepared.Train), "validation", len(prepared.Validation), "test", len(prepared.Test), "columns", len(prepared.Schema.Columns()))
+	shown := &trainingProgress{console: c}
+	options.Progress, options.Log = shown.show, c.log
+	bundle, _, err := train.Fit(ctx, prepared, config, options)
+	shown.end()
+	if err != nil {
+		return nil, nil, err
+	}
+	bundle.Name, bundle.TaskYAML, bundle.AlertRate = s.task.Name, s.task.Raw, s.task.Anomaly.AlertRate
+	build := currentBuild()
+	bundle.Versions = map[string]string{"moments": build.Version, "revision": build.Revision, "go": build.Go}
+	return bundle, prepared.Test, calibrate(bundle, prepared.Validation)
+}
+
+// calibrate sets what anomaly scores are compared with: those of the held-out
+// examples (split conformal prediction; Vovk et al., 2005).
+func calibrate(b *weights.Bundle, heldOut []features.Example) error {
+	if !slices.ContainsFunc(b.Networks, func(n weights.Network) bool { return n.Role == weights.Denoiser }) {
+		return nil
+	}
+	scorer, err := infer.NewScorer(b, infer.ScorerOptions{})
+	if err != nil {
+		return err
+	}
+	b.Reference.Conformal, err = scorer.AnomalyScores(heldOut)
+	slices.Sort(b.Reference.Conformal)
+	return err
+}
+
+// measure saves a bundle to a temporary folder, opens it again and has it score
+// the examples: what is measured is what ships.
+func measure(b *weights.Bundle, fold int, examples []features.Example) ([]prediction, error) {
+	folder, err := os.MkdirTemp("", "moments-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(folder)
+	dir := filepath.Join(folder, "bundle")
+	if err := b.Save(dir); err != nil {
+		return nil, err
+	}
+	saved, err := weights.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	return predict(saved, fold, examples)
+}
+
+// predict scores labelled examples that the bundle's own schema encoded.
+func predict(b *weights.Bundle, fold int, examples []features.Example) ([]prediction, error) {
+	scorer, err := infer.NewScorer(b, infer.ScorerOptions{})
+	if err != nil {
+		return nil, err
+	}
+	scores, err := scorer.ScoreExamples(examples)
+	if err != nil {
+		return nil, err
+	}
+	predictions := make([]prediction, len(scores))
+	for i, s := range scores {
+		ex := &examples[i]
+		predictions[i] = prediction{
+			customer: ex.Customer, cutoff: ex.Cutoff.Time, group: ex.Cutoff.Group, fold: fold,
+			labels: ex.Labels, probabilities: s.Probabilities,
+		}
+	}
+	return predictions, nil
+}
+
+// origin is an attachment of a bundle: where the task file lay, seen from the
+// bundle, so that evaluate finds the data again.
+type origin struct {
+	Task string `json:"task"`
+}
+
+const originFile = "origin.json"
+
+// attachOrigin notes where the task lies.
+func attachOrigin(b *weights.Bundle, dir, task string) error {
+	from, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	to, err := filepath.Abs(task)
+	if err != nil {
+		return err
+	}
+	relative, err := filepath.Rel(from, to)
+	if err != nil {
+		return nil // on another drive: evaluate will ask for --task
+	}
+	text, err := json.Marshal(origin{filepath.ToSlash(relative)})
+	b.Attachments = map[string][]byte{originFile: text}
+	return err
+}
+
+// taskOf loads the task that a bundle was trained for, with its paths relative
+// to where the task file lay.
+func taskOf(b *weights.Bundle, dir string) (*datasets.Task, error) {
+	var o origin
+	if text, ok := b.Attachments[originFile]; ok {
+		if err := json.Unmarshal(text, &o); err != nil {
+			return nil, fmt.Errorf("%s of bundle %s: %w", originFile, dir, err)
+		}
+	}
+	return datasets.LoadTaskBytes(b.TaskYAML, filepath.Dir(filepath.Join(dir, filepath.FromSlash(o.Task))))
+}
+
+// trainingProgress shows train's progress, one stage for each network.
+type trainingProgress struct {
+	console *console
+	stage   *stage
+	network string
+}
+
+func (t *trainingProgress) show(p train.Progress) {
+	if t.stage == nil || t.network != p.Network {
+		t.end()
+		t.network, t.stage = p.Network, t.console.stage("training "+p.Network, int64(p.Epochs)*int64(p.Batches))
+	}
+	t.stage.set(int64(p.Epoch-1)*int64(p.Batches)+int64(p.Batch), "epoch", p.Epoch, "loss", p.TrainLoss, "validation_loss", p.ValidationLoss, "best_epoch", p.BestEpoch)
+}
+
+func (t *trainingProgress) end() {
+	if t.stage != nil {
+		t.stage.end()
+		t.stage = nil
+	}
+}
+
+// round shortens a duration for people.
+func round(d time.Duration) time.Duration { return d.Round(time.Millisecond) }

@@ -1,0 +1,248 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"path/filepath"
+	"time"
+
+	"moments/cmd/moments/table"
+	"moments/datasets"
+	"moments/features"
+	"moments/infer"
+	"moments/weights"
+)
+
+// scoreCommand scores every customer.
+type scoreCommand struct {
+	Bundle   string   `arg:"" help:"Folder of the bundle."`
+	Output   string   `short:"o" required:"" placeholder:"FILE" help:"The file to write: .csv, .jsonl or .parquet."`
+	Task     string   `placeholder:"FILE" help:"Read the data of this task, rather than of the one that the bundle was trained for."`
+	Events   []string `placeholder:"FILE" help:"Read events from here, rather than from the task's source; once for each source, in their order."`
+	Profiles []string `placeholder:"FILE" help:"Read profiles from here, in the same way."`
+	At       string   `placeholder:"TIME" help:"Score as of this moment: only earlier events are seen. Default: the end of the data."`
+	Reasons  int      `default:"3" placeholder:"N" help:"Reasons to give for each target and the anomaly; 0 is fastest."`
+	JSON     bool     `name:"json" help:"Print a summary as JSON."`
+}
+
+// Help says what the flags do not.
+func (*scoreCommand) Help() string {
+	return `One row for each customer: customer, cutoff, a calibrated probability for each
+target, anomaly (a conformal p-value: small is strange), anomaly_score,
+anomaly_direction (positive, negative or mixed), and reasons, a JSON list of the
+groups of features that moved the scores most, in points of probability. Label
+files are not read. Customers without any event before --at are left out and counted.
+
+  moments score weights/loans -o scores.parquet
+  moments score weights/loans --events june.csv --profiles customers.csv -o june.csv
+  moments score weights/loans --at 2026-06-01 --reasons 0 -o scores.jsonl`
+}
+
+// A scoring is the summary of one run.
+type scoring struct {
+	Bundle    string  `json:"bundle"`
+	Customers int     `json:"customers"` // scored
+	LeftOut   int     `json:"left_out"`  // not begun at the moment asked for
+	Flagged   int     `json:"flagged"`   // anomalous at the bundle's alert rate
+	Seconds   float64 `json:"seconds"`   // of scoring, after the data was read
+}
+
+// Run scores.
+func (v *scoreCommand) Run(ctx context.Context, c *console) error {
+	summary, err := v.score(ctx, c)
+	if err != nil {
+		return err
+	}
+	c.log.Info("scored", "customers", summary.Customers, "left_out", summary.LeftOut, "flagged", summary.Flagged, "seconds", summary.Seconds,
+		"per_second", math.Round(float64(summary.Customers)/max(summary.Seconds, 1e-3)), "file", v.Output)
+	if v.JSON {
+		return c.printJSON(summary)
+	}
+	return nil
+}
+
+func (v *scoreCommand) score(ctx context.Context, c *console) (*scoring, error) {
+	if err := table.Check(v.Output); err != nil {
+		return nil, wrong(err)
+	}
+	bundle, err := weights.Open(v.Bundle)
+	if err != nil {
+		return nil, wrong(err)
+	}
+	task, err := v.task(bundle)
+	if err != nil {
+		return nil, err
+	}
+	scorer, err := infer.NewScorer(bundle, infer.ScorerOptions{Reasons: v.Reasons})
+	if err != nil {
+		return nil, wrong(err)
+	}
+	data, err := openData(ctx, c, task, datasets.OpenOptions{Layout: &bundle.Layout, NoLabels: true, Cache: -1})
+	if err != nil {
+		return nil, err
+	}
+	defer closeData(c, data)
+	cut, err := newCut(task, v.At, data.Quality())
+	if err != nil {
+		return nil, wrong(err)
+	}
+	return writeScores(ctx, c, v.Output, bundle, scorer, data, cut)
+}
+
+// task is the bundle's task, or another, with its sources replaced.
+func (v *scoreCommand) task(bundle *weights.Bundle) (*datasets.Task, error) {
+	task, err := taskOf(bundle, v.Bundle)
+	if v.Task != "" {
+		task, err = datasets.LoadTask(v.Task)
+	}
+	if err != nil {
+		return nil, wrong(err)
+	}
+	if len(v.Events) > 0 && len(v.Events) != len(task.Events) {
+		return nil, wrongf("score: got %d --events, want one for each of the task's %d event sources", len(v.Events), len(task.Events))
+	}
+	if len(v.Profiles) > 0 && len(v.Profiles) != len(task.Profiles) {
+		return nil, wrongf("score: got %d --profiles, want one for each of the task's %d profile sources", len(v.Profiles), len(task.Profiles))
+	}
+	for i, path := range v.Events {
+		if task.Events[i].Source, err = filepath.Abs(path); err != nil {
+			return nil, err
+		}
+		task.Events[i].SQL = ""
+	}
+	for i, path := range v.Profiles {
+		if task.Profiles[i].Source, err = filepath.Abs(path); err != nil {
+			return nil, err
+		}
+		task.Profiles[i].SQL = ""
+	}
+	return task, nil
+}
+
+// A cutFunc says where to cut a journey for scoring, or to leave it out.
+type cutFunc func(*features.Journey) (features.Cutoff, bool)
+
+// newCut cuts journeys the way the task did for training, but now: at the
+// moment asked for or, without one, at the end of the data. Tasks that cut after
+// a number of events, or at the end, score the whole journey; tasks that cut a
+// fixed time after the first event do so where that time has passed.
+func newCut(task *datasets.Task, at string, quality *datasets.Quality) (cutFunc, error) {
+	now, err := scoringMoment(at, quality)
+	if err != nil {
+		return nil, err
+	}
+	last := func(cuts []features.Cutoff) (features.Cutoff, bool) {
+		if len(cuts) == 0 {
+			return features.Cutoff{}, false
+		}
+		return cuts[len(cuts)-1], true
+	}
+	present := features.CutoffRule{At: now}
+	spec := task.Cutoffs
+	switch {
+	case now == 0: // a plain table: there is no time
+		return func(j *features.Journey) (features.Cutoff, bool) {
+			return last(features.CutoffRule{}.Cut(j, features.NoLimit, 0))
+		}, nil
+	case spec.AfterFirst != "":
+		after, err := features.ParseDuration(spec.AfterFirst)
+		rule := features.CutoffRule{AfterFirst: after}
+		return func(j *features.Journey) (features.Cutoff, bool) {
+			if c, ok := last(rule.Cut(j, now, 0)); ok {
+				return c, true
+			}
+			return last(present.Cut(j, features.NoLimit, 0))
+		}, err
+	case spec.At != "" || spec.Every != "" || spec.Column != "":
+		return func(j *features.Journey) (features.Cutoff, bool) { return last(present.Cut(j, features.NoLimit, 0)) }, nil
+	}
+	return func(j *features.Journey) (features.Cutoff, bool) {
+		c, ok := last(features.CutoffRule{}.Cut(j, now, 0))
+		return c, ok && (c.Events > 0 || len(j.Events) == 0)
+	}, nil
+}
+
+// scoringMoment is --at or, without it, the second after the last event, in
+// microseconds; 0 where there is no event.
+func scoringMoment(at string, quality *datasets.Quality) (int64, error) {
+	if at != "" {
+		micros, _, _, err := features.ParseTime(at) // without a zone it is UTC
+		return micros, err
+	}
+	if quality.Last == "" {
+		return 0, nil
+	}
+	last, err := time.Parse(time.RFC3339, quality.Last)
+	return last.Add(time.Second).UnixMicro(), err
+}
+
+// writeScores streams the scores of all journeys to a file.
+func writeScores(ctx context.Context, c *console, path string, bundle *weights.Bundle, scorer *infer.Scorer, data *datasets.Dataset, cut cutFunc) (*scoring, error) {
+	out, err := table.Create(path, scoreColumns(bundle.Targets))
+	if err != nil {
+		return nil, err
+	}
+	defer out.Abort()
+	summary := &scoring{Bundle: bundle.Name}
+	counted := func(j *features.Journey) (features.Cutoff, bool) {
+		cutoff, ok := cut(j)
+		if !ok {
+			summary.LeftOut++
+		}
+		return cutoff, ok
+	}
+	shown := c.stage("scoring", data.Quality().Customers)
+	var row []table.Cell
+	err = scorer.Score(ctx, data.Journeys(ctx), counted, func(s *infer.Score) error {
+		shown.add()
+		if s.Anomaly <= bundle.AlertRate {
+			summary.Flagged++
+		}
+		if row, err = appendScore(row[:0], s); err != nil {
+			return err
+		}
+		return out.Write(row)
+	})
+	summary.Seconds = math.Round(shown.end().Seconds()*1000) / 1000
+	if err != nil {
+		return nil, err
+	}
+	summary.Customers = out.Rows()
+	return summary, out.Commit()
+}
+
+func scoreColumns(targets []string) []table.Column {
+	columns := []table.Column{{Name: "customer"}, {Name: "cutoff", Type: table.Time}}
+	for _, target := range targets {
+		columns = append(columns, table.Column{Name: target, Type: table.Single})
+	}
+	return append(columns,
+		table.Column{Name: "anomaly", Type: table.Real}, table.Column{Name: "anomaly_score", Type: table.Real},
+		table.Column{Name: "anomaly_direction"}, table.Column{Name: "reasons", Type: table.JSON})
+}
+
+// A reason is infer.Reason as the score file holds it.
+type reason struct {
+	Target string  `json:"target"`
+	Group  string  `json:"group"`
+	Impact float64 `json:"impact"`
+}
+
+// appendScore appends the cells of one score.
+func appendScore(row []table.Cell, s *infer.Score) ([]table.Cell, error) {
+	row = append(row, table.String(s.Customer), cutoffCell(s.Cutoff))
+	for _, p := range s.Probabilities {
+		row = append(row, table.Float(float64(p)))
+	}
+	direction := table.Cell{}
+	if s.Direction != "" {
+		direction = table.String(string(s.Direction))
+	}
+	reasons := make([]reason, len(s.Reasons))
+	for i, r := range s.Reasons {
+		reasons[i] = reason{r.Target, r.Group, math.Round(r.Impact*1e4) / 1e4}
+	}
+	text, err := json.Marshal(reasons)
+	return append(row, table.Float(s.Anomaly), table.Float(s.AnomalyScore), direction, table.Document(text)), err
+}

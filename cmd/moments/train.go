@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"moments/datasets"
+	"moments/train"
+)
+
+// trainCommand trains a task and saves the bundle.
+type trainCommand struct {
+	Task   string `arg:"" help:"The task file."`
+	Output string `short:"o" placeholder:"DIR" help:"Folder of the bundle; default weights/<name of the task>."`
+	Resume bool   `help:"Go on where an interrupted run of the same task stood."`
+	JSON   bool   `name:"json" help:"Print the evaluation on the test split as JSON."`
+}
+
+// Help says what the flags do not.
+func (*trainCommand) Help() string {
+	d := train.DefaultConfig()
+	return fmt.Sprintf(`Reads and checks the data, fits the schema and the networks on the training
+split, calibrates them on the validation split, evaluates the saved bundle on
+the test split, and saves it. Ctrl-C keeps a checkpoint in <bundle>.checkpoint
+and leaves an older bundle as it was; --resume goes on from there.
+
+  moments train task.yaml
+  moments train task.yaml -o weights/loans --json > loans.json
+  moments train task.yaml --resume
+
+Keys of "networks" in the task file, with their defaults:
+  members: %d        predictions averaged inside one network
+  ensemble: %d        independently seeded networks
+  width: %d         units a layer
+  layers: %d          hidden layers
+  embedding: %d      units that a numeric column is embedded in
+  epochs: %d        passes over the training split at most
+  patience: %d       passes without a better validation loss before the end
+  batch: %d         examples a step
+  learning_rate: %g
+  weight_decay: %g
+  dropout: %g
+  extra_cuts: %d      further random cuts of a training journey
+  seed: 1
+  threads: %d         results repeat for equal threads`,
+		d.Members, d.Ensemble, d.Width, d.Layers, d.Embedding, d.Epochs, d.Patience, d.Batch, d.LearningRate, d.WeightDecay, d.Dropout, d.ExtraCuts, d.Threads)
+}
+
+// Run trains.
+func (v *trainCommand) Run(ctx context.Context, c *console) error {
+	evaluation, err := v.train(ctx, c)
+	if err != nil {
+		return err
+	}
+	if v.JSON {
+		return c.printJSON(evaluation)
+	}
+	return evaluation.print(c.out)
+}
+
+// train returns the evaluation on the test split.
+func (v *trainCommand) train(ctx context.Context, c *console) (*evaluation, error) {
+	began := time.Now()
+	s, err := openTask(ctx, c, v.Task)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close(c)
+	if v.Output == "" {
+		v.Output = filepath.Join("weights", s.task.Name)
+	}
+	parts, err := datasets.Split(s.refs, s.task.Split)
+	if err != nil {
+		return nil, wrong(err)
+	}
+	config, err := s.settings()
+	if err != nil {
+		return nil, err
+	}
+	checkpoint := v.Output + ".checkpoint"
+	bundle, test, err := s.fit(ctx, c, parts, config, train.Options{Checkpoint: checkpoint, Resume: v.Resume})
+	if err != nil {
+		return nil, v.interrupted(c, ctx, err)
+	}
+	predictions, err := measure(bundle, 0, test)
+	if err != nil {
+		return nil, err
+	}
+	result := newEvaluation(s.task.Name, bundle.Targets, predictions, time.Since(began))
+	if bundle.Metrics, err = json.Marshal(result); err != nil {
+		return nil, err
+	}
+	if err := attachOrigin(bundle, v.Output, v.Task); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(v.Output), 0o755); err != nil {
+		return nil, err
+	}
+	if err := bundle.Save(v.Output); err != nil {
+		return nil, err
+	}
+	c.log.Info("saved the bundle", "folder", v.Output, "took", round(time.Since(began)))
+	return &result, os.RemoveAll(checkpoint)
+}
+
+// interrupted adds to the error of a cancelled run how to go on.
+func (v *trainCommand) interrupted(c *console, ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		c.log.Warn("interrupted; go on with: moments train " + v.Task + " -o " + v.Output + " --resume")
+	}
+	return err
+}
