@@ -61,24 +61,31 @@ type cutter struct {
 }
 
 func (c *cutter) cuts(h *history) []Cut {
-	until := features.NoLimit
-	for _, l := range h.labels {
-		until = min(until, l.until)
-	}
 	var cuts []Cut
 	for _, at := range c.labelCutoffs(h) {
 		limit := at
 		if at != features.NoLimit {
 			limit = at - 1 // the last visible instant
 		}
-		for _, cutoff := range c.task.rule.Cut(&h.journey, until, limit) {
+		for _, cutoff := range c.task.rule.Cut(&h.journey, c.until(h, at), limit) {
 			cuts = c.append(cuts, h, cutoff, at, false)
 		}
 	}
 	if c.options.Extra > 0 && c.anyPrefix() {
-		cuts = c.extra(cuts, h, until)
+		cuts = c.extra(cuts, h, c.until(h, features.NoLimit))
 	}
 	return cuts
+}
+
+// until is the earliest limit of the labels at a cutoff.
+func (c *cutter) until(h *history, at int64) int64 {
+	until := features.NoLimit
+	for _, l := range h.labels {
+		if !c.task.rule.Column || l.cutoff == at {
+			until = min(until, l.until)
+		}
+	}
+	return until
 }
 
 // labelCutoffs are the cutoffs of the label rows in the order of time, or one
