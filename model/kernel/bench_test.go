@@ -131,3 +131,66 @@ func BenchmarkMLP(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkMemory is every pass over memory on values that fit the level-2
+// cache: 256 rows of 256.
+func BenchmarkMemory(b *testing.B) {
+	const rows, cols = 256, 256
+	const n = rows * cols
+	r := seeded(1)
+	x, y, z, m, v := random(r, n), random(r, n), random(r, n), make([]float32, n), make([]float32, n)
+	row, sum := random(r, cols), make([]float32, cols)
+	adam := AdamWParams{LearningRate: 1e-3, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, Step: 3, Scale: 1}
+	ids := make([]float32, n/16)
+	for i := range ids {
+		ids[i] = float32(r.IntN(1000))
+	}
+	table := random(r, 1000*16)
+	for _, k := range []struct {
+		name  string
+		bytes int // read and written
+		run   func()
+	}{
+		{"Axpy", 12 * n, func() { Axpy(y, 1e-9, x) }},
+		{"Scale", 8 * n, func() { Scale(y, 1) }},
+		{"SquaredNorm", 4 * n, func() { SquaredNorm(x) }},
+		{"ActivationBackward", 12 * n, func() { ActivationBackward(z, x, y, ReLU) }},
+		{"AddColumnSums", 4 * n, func() { AddColumnSums(sum, x, rows, cols) }},
+		{"MulRow", 8 * n, func() { MulRow(z, x, row, rows, cols) }},
+		{"MulRowBackward", 16 * n, func() { MulRowBackward(z, sum, x, y, row, rows, cols) }},
+		{"Dropout", 8 * n, func() { Dropout(z, x, 0.1, 7) }},
+		{"AdamW", 28 * n, func() { AdamW(z, m, v, [][]float32{x}, adam) }},
+		{"AdamW2", 32 * n, func() { AdamW(z, m, v, [][]float32{x, y}, adam) }},
+		{"Sigmoid", 8 * n, func() { Sigmoid(z, x) }},
+		{"SigmoidCrossEntropy", 8 * n, func() { SigmoidCrossEntropy(z, x, m, v, n/16, 16, 1) }},
+		{"SquaredError", 12 * n, func() { SquaredError(z, x, y, nil, rows, cols) }},
+		{"Gather", 8 * n, func() { Gather(z, ids, table, n/16, 1, 16, []int{0}) }},
+		{"ScatterAdd", 12 * n, func() { ScatterAdd(table, ids, z, n/16, 1, 16, []int{0}) }},
+	} {
+		for i := range v {
+			v[i] = 1
+		}
+		benchPaths(b, k.name, func(b *testing.B) { benchBytes(b, k.bytes, k.run) })
+	}
+}
+
+// BenchmarkPiecewise embeds 30 features in 48 bins, 16 wide.
+func BenchmarkPiecewise(b *testing.B) {
+	const features, bins, width = 30, 48, 16
+	for _, rows := range []int{1, 256} {
+		p := newPLE(seeded(1), rows, features, bins, width)
+		y := make([]float32, rows*features*width)
+		var w Workspace
+		benchPaths(b, fmt.Sprintf("Forward/rows%d", rows), func(b *testing.B) {
+			benchBytes(b, 4*len(y), func() {
+				PiecewiseLinear(y, p.x, p.edges, p.slope, p.bias, p.table, rows, features, bins, width, &w)
+			})
+		})
+		ds, db, dw := make([]float32, features*width), make([]float32, features*width), make([]float32, features*bins*width)
+		benchPaths(b, fmt.Sprintf("Backward/rows%d", rows), func(b *testing.B) {
+			benchBytes(b, 4*len(y), func() {
+				PiecewiseLinearBackward(ds, db, dw, y, p.x, p.edges, rows, features, bins, width, &w)
+			})
+		})
+	}
+}

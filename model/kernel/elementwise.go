@@ -7,11 +7,7 @@ func Axpy(y []float32, alpha float32, x []float32) {
 }
 
 // Scale computes x *= alpha.
-func Scale(x []float32, alpha float32) {
-	for i := range x {
-		x[i] *= alpha
-	}
-}
+func Scale(x []float32, alpha float32) { active.scale(x, alpha) }
 
 // SquaredNorm returns Σ x², summed in float64 so that it neither overflows nor
 // loses small values.
@@ -79,6 +75,12 @@ func MulRowBackward(dx, dr, dy, x, r []float32, rows, cols int) {
 func goAxpy(y []float32, alpha float32, x []float32) {
 	for i, v := range x[:len(y)] {
 		y[i] += alpha * v
+	}
+}
+
+func goScale(x []float32, alpha float32) {
+	for i := range x {
+		x[i] *= alpha
 	}
 }
 

@@ -174,6 +174,11 @@ func dotsAVX512(sums *float32, rows int, a *float32, lda int, x *float32, k int)
 //go:noescape
 func axpyAVX512(y *float32, alpha float32, x *float32, n int)
 
+// scaleAVX512 computes x *= alpha.
+//
+//go:noescape
+func scaleAVX512(x *float32, alpha float32, n int)
+
 // mulAVX512 computes dst = x∘r.
 //
 //go:noescape
@@ -198,6 +203,16 @@ func activationAVX512(dz *float32, dy *float32, y *float32, slope float32, n int
 //
 //go:noescape
 func dropoutAVX512(dst *float32, x *float32, k0 uint32, k1 uint32, threshold uint32, scale float32, n int)
+
+// sigmoidAVX512 computes dst = 1/(1+e^-x).
+//
+//go:noescape
+func sigmoidAVX512(dst *float32, x *float32, n int)
+
+// softplusAVX512 computes dst = log(1+e^x).
+//
+//go:noescape
+func softplusAVX512(dst *float32, x *float32, n int)
 
 // adamWAVX512 takes an AdamW step; grads points to count slice headers.
 //
@@ -299,6 +314,11 @@ func dotsAVX2(sums *float32, rows int, a *float32, lda int, x *float32, k int)
 //go:noescape
 func axpyAVX2(y *float32, alpha float32, x *float32, n int)
 
+// scaleAVX2 computes x *= alpha.
+//
+//go:noescape
+func scaleAVX2(x *float32, alpha float32, n int)
+
 // mulAVX2 computes dst = x∘r.
 //
 //go:noescape
@@ -323,6 +343,16 @@ func activationAVX2(dz *float32, dy *float32, y *float32, slope float32, n int)
 //
 //go:noescape
 func dropoutAVX2(dst *float32, x *float32, k0 uint32, k1 uint32, threshold uint32, scale float32, n int)
+
+// sigmoidAVX2 computes dst = 1/(1+e^-x).
+//
+//go:noescape
+func sigmoidAVX2(dst *float32, x *float32, n int)
+
+// softplusAVX2 computes dst = log(1+e^x).
+//
+//go:noescape
+func softplusAVX2(dst *float32, x *float32, n int)
 
 // adamWAVX2 takes an AdamW step; grads points to count slice headers.
 //

@@ -164,7 +164,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Z3
+	VBROADCASTSS word3c23d70a<>+0(SB), Z3
 	VMULPS       Z0, Z3, Z2
 	VMAXPS       Z0, Z2, Z0
 	VMULPS       Z1, Z3, Z2
@@ -177,8 +177,8 @@ store:
 	VZEROUPPER
 	RET
 
-DATA leakySlope<>+0(SB)/4, $(0.01)
-GLOBL leakySlope<>(SB), RODATA|NOPTR, $4
+DATA word3c23d70a<>+0(SB)/4, $0x3c23d70a
+GLOBL word3c23d70a<>(SB), RODATA|NOPTR, $4
 
 // func tileAVX512x16r1(k int, a *float32, aRow int, aDepth int, b *float32, bDepth int, c *float32, ldc int, bias *float32, mode int, last int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
@@ -243,7 +243,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Z2
+	VBROADCASTSS word3c23d70a<>+0(SB), Z2
 	VMULPS       Z0, Z2, Z1
 	VMAXPS       Z0, Z1, Z0
 
@@ -336,7 +336,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Z5
+	VBROADCASTSS word3c23d70a<>+0(SB), Z5
 	VMULPS       Z0, Z5, Z4
 	VMAXPS       Z0, Z4, Z0
 	VMULPS       Z1, Z5, Z4
@@ -425,7 +425,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Z3
+	VBROADCASTSS word3c23d70a<>+0(SB), Z3
 	VMULPS       Z0, Z3, Z2
 	VMAXPS       Z0, Z2, Z0
 	VMULPS       Z1, Z3, Z2
@@ -534,7 +534,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Z7
+	VBROADCASTSS word3c23d70a<>+0(SB), Z7
 	VMULPS       Z0, Z7, Z6
 	VMAXPS       Z0, Z6, Z0
 	VMULPS       Z1, Z7, Z6
@@ -636,7 +636,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Z4
+	VBROADCASTSS word3c23d70a<>+0(SB), Z4
 	VMULPS       Z0, Z4, Z3
 	VMAXPS       Z0, Z3, Z0
 	VMULPS       Z1, Z4, Z3
@@ -762,7 +762,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Z9
+	VBROADCASTSS word3c23d70a<>+0(SB), Z9
 	VMULPS       Z0, Z9, Z8
 	VMAXPS       Z0, Z8, Z0
 	VMULPS       Z1, Z9, Z8
@@ -878,7 +878,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Z5
+	VBROADCASTSS word3c23d70a<>+0(SB), Z5
 	VMULPS       Z0, Z5, Z4
 	VMAXPS       Z0, Z4, Z0
 	VMULPS       Z1, Z5, Z4
@@ -1022,7 +1022,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Z11
+	VBROADCASTSS word3c23d70a<>+0(SB), Z11
 	VMULPS       Z0, Z11, Z10
 	VMAXPS       Z0, Z10, Z0
 	VMULPS       Z1, Z11, Z10
@@ -1153,7 +1153,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Z6
+	VBROADCASTSS word3c23d70a<>+0(SB), Z6
 	VMULPS       Z0, Z6, Z5
 	VMAXPS       Z0, Z5, Z0
 	VMULPS       Z1, Z6, Z5
@@ -1313,7 +1313,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Z13
+	VBROADCASTSS word3c23d70a<>+0(SB), Z13
 	VMULPS       Z0, Z13, Z12
 	VMAXPS       Z0, Z12, Z0
 	VMULPS       Z1, Z13, Z12
@@ -1457,7 +1457,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Z7
+	VBROADCASTSS word3c23d70a<>+0(SB), Z7
 	VMULPS       Z0, Z7, Z6
 	VMAXPS       Z0, Z6, Z0
 	VMULPS       Z1, Z7, Z6
@@ -1633,7 +1633,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Z15
+	VBROADCASTSS word3c23d70a<>+0(SB), Z15
 	VMULPS       Z0, Z15, Z14
 	VMAXPS       Z0, Z14, Z0
 	VMULPS       Z1, Z15, Z14
@@ -1790,7 +1790,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Z8
+	VBROADCASTSS word3c23d70a<>+0(SB), Z8
 	VMULPS       Z0, Z8, Z7
 	VMAXPS       Z0, Z7, Z0
 	VMULPS       Z1, Z8, Z7
@@ -1982,7 +1982,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Z17
+	VBROADCASTSS word3c23d70a<>+0(SB), Z17
 	VMULPS       Z0, Z17, Z16
 	VMAXPS       Z0, Z16, Z0
 	VMULPS       Z1, Z17, Z16
@@ -2152,7 +2152,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Z9
+	VBROADCASTSS word3c23d70a<>+0(SB), Z9
 	VMULPS       Z0, Z9, Z8
 	VMAXPS       Z0, Z8, Z0
 	VMULPS       Z1, Z9, Z8
@@ -2362,7 +2362,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Z19
+	VBROADCASTSS word3c23d70a<>+0(SB), Z19
 	VMULPS       Z0, Z19, Z18
 	VMAXPS       Z0, Z18, Z0
 	VMULPS       Z1, Z19, Z18
@@ -2547,7 +2547,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Z10
+	VBROADCASTSS word3c23d70a<>+0(SB), Z10
 	VMULPS       Z0, Z10, Z9
 	VMAXPS       Z0, Z9, Z0
 	VMULPS       Z1, Z10, Z9
@@ -2773,7 +2773,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Z21
+	VBROADCASTSS word3c23d70a<>+0(SB), Z21
 	VMULPS       Z0, Z21, Z20
 	VMAXPS       Z0, Z20, Z0
 	VMULPS       Z1, Z21, Z20
@@ -2971,7 +2971,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Z11
+	VBROADCASTSS word3c23d70a<>+0(SB), Z11
 	VMULPS       Z0, Z11, Z10
 	VMAXPS       Z0, Z10, Z0
 	VMULPS       Z1, Z11, Z10
@@ -3213,7 +3213,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Z23
+	VBROADCASTSS word3c23d70a<>+0(SB), Z23
 	VMULPS       Z0, Z23, Z22
 	VMAXPS       Z0, Z22, Z0
 	VMULPS       Z1, Z23, Z22
@@ -3424,7 +3424,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Z12
+	VBROADCASTSS word3c23d70a<>+0(SB), Z12
 	VMULPS       Z0, Z12, Z11
 	VMAXPS       Z0, Z11, Z0
 	VMULPS       Z1, Z12, Z11
@@ -3682,7 +3682,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Z25
+	VBROADCASTSS word3c23d70a<>+0(SB), Z25
 	VMULPS       Z0, Z25, Z24
 	VMAXPS       Z0, Z24, Z0
 	VMULPS       Z1, Z25, Z24
@@ -3906,7 +3906,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Z13
+	VBROADCASTSS word3c23d70a<>+0(SB), Z13
 	VMULPS       Z0, Z13, Z12
 	VMAXPS       Z0, Z12, Z0
 	VMULPS       Z1, Z13, Z12
@@ -4182,7 +4182,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Z27
+	VBROADCASTSS word3c23d70a<>+0(SB), Z27
 	VMULPS       Z0, Z27, Z26
 	VMAXPS       Z0, Z26, Z0
 	VMULPS       Z1, Z27, Z26
@@ -4421,7 +4421,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Z14
+	VBROADCASTSS word3c23d70a<>+0(SB), Z14
 	VMULPS       Z0, Z14, Z13
 	VMAXPS       Z0, Z13, Z0
 	VMULPS       Z1, Z14, Z13
@@ -4713,7 +4713,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Z29
+	VBROADCASTSS word3c23d70a<>+0(SB), Z29
 	VMULPS       Z0, Z29, Z28
 	VMAXPS       Z0, Z28, Z0
 	VMULPS       Z1, Z29, Z28
@@ -4965,7 +4965,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Z15
+	VBROADCASTSS word3c23d70a<>+0(SB), Z15
 	VMULPS       Z0, Z15, Z14
 	VMAXPS       Z0, Z14, Z0
 	VMULPS       Z1, Z15, Z14
@@ -5133,7 +5133,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Z9
+	VBROADCASTSS word3c23d70a<>+0(SB), Z9
 	VMULPS       Z0, Z9, Z8
 	VMAXPS       Z0, Z8, Z0
 	VMULPS       Z1, Z9, Z8
@@ -5355,6 +5355,24 @@ vector:
 	VZEROUPPER
 	RET
 
+// func scaleAVX512(x *float32, alpha float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·scaleAVX512(SB), NOSPLIT, $0-24
+	MOVQ         x+0(FP), AX
+	MOVQ         n+16(FP), CX
+	VBROADCASTSS alpha+8(FP), Z0
+	XORQ         DX, DX
+	SHLQ         $0x02, CX
+
+vector:
+	VMULPS  (AX)(DX*1), Z0, Z1
+	VMOVUPS Z1, (AX)(DX*1)
+	ADDQ    $0x00000040, DX
+	CMPQ    DX, CX
+	JLT     vector
+	VZEROUPPER
+	RET
+
 // func mulAVX512(dst *float32, x *float32, r *float32, n int)
 // Requires: AVX, AVX512F
 TEXT ·mulAVX512(SB), NOSPLIT, $0-32
@@ -5459,9 +5477,9 @@ TEXT ·dropoutAVX512(SB), NOSPLIT, $0-40
 	VBROADCASTSS threshold+24(FP), Z3
 	VBROADCASTSS scale+28(FP), Z4
 	VPADDD       count<>+0(SB), Z0, Z0
-	VPBROADCASTD lanesAVX512<>+0(SB), Z1
-	VPBROADCASTD hash1AVX512<>+0(SB), Z5
-	VPBROADCASTD hash2AVX512<>+0(SB), Z6
+	VPBROADCASTD word00000010<>+0(SB), Z1
+	VPBROADCASTD word7feb352d<>+0(SB), Z5
+	VPBROADCASTD word846ca68b<>+0(SB), Z6
 	XORQ         BX, BX
 	SHLQ         $0x02, DX
 
@@ -5504,14 +5522,229 @@ DATA count<>+56(SB)/4, $0x0000000e
 DATA count<>+60(SB)/4, $0x0000000f
 GLOBL count<>(SB), RODATA|NOPTR, $64
 
-DATA lanesAVX512<>+0(SB)/4, $0x00000010
-GLOBL lanesAVX512<>(SB), RODATA|NOPTR, $4
+DATA word00000010<>+0(SB)/4, $0x00000010
+GLOBL word00000010<>(SB), RODATA|NOPTR, $4
 
-DATA hash1AVX512<>+0(SB)/4, $0x7feb352d
-GLOBL hash1AVX512<>(SB), RODATA|NOPTR, $4
+DATA word7feb352d<>+0(SB)/4, $0x7feb352d
+GLOBL word7feb352d<>(SB), RODATA|NOPTR, $4
 
-DATA hash2AVX512<>+0(SB)/4, $0x846ca68b
-GLOBL hash2AVX512<>(SB), RODATA|NOPTR, $4
+DATA word846ca68b<>+0(SB)/4, $0x846ca68b
+GLOBL word846ca68b<>(SB), RODATA|NOPTR, $4
+
+// func sigmoidAVX512(dst *float32, x *float32, n int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·sigmoidAVX512(SB), NOSPLIT, $0-24
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSS word80000000<>+0(SB), Z6
+	VBROADCASTSS word3f800000<>+0(SB), Z7
+	VBROADCASTSS wordc2aea8f6<>+0(SB), Z8
+	XORQ         BX, BX
+	SHLQ         $0x02, DX
+
+vector:
+	VMOVUPS      (CX)(BX*1), Z0
+	VORPS        Z0, Z6, Z1
+	VBROADCASTSS word3fb8aa3b<>+0(SB), Z5
+	VMULPS       Z5, Z1, Z2
+	VBROADCASTSS wordbf000000<>+0(SB), Z5
+	VADDPS       Z5, Z2, Z2
+	VCVTTPS2DQ   Z2, Z4
+	VCVTDQ2PS    Z4, Z2
+	VBROADCASTSS word3f318000<>+0(SB), Z5
+	VMULPS       Z5, Z2, Z3
+	VSUBPS       Z3, Z1, Z3
+	VBROADCASTSS word395e8083<>+0(SB), Z5
+	VMULPS       Z5, Z2, Z2
+	VADDPS       Z2, Z3, Z3
+	VBROADCASTSS word0000007f<>+0(SB), Z5
+	VPADDD       Z5, Z4, Z9
+	VPSLLD       $0x17, Z9, Z9
+	VBROADCASTSS word39506967<>+0(SB), Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS word3ab743ce<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS word3c088908<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS word3d2aa9c1<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS word3e2aaaaa<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS word3f000000<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z3, Z3, Z2
+	VMULPS       Z2, Z4, Z4
+	VADDPS       Z3, Z4, Z4
+	VBROADCASTSS word3f800000<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z9, Z4, Z4
+	VCMPPS       $0x15, Z8, Z1, K1
+	VMOVAPS.Z    Z4, K1, Z4
+	VADDPS       Z7, Z4, Z3
+	VPMOVD2M     Z0, K1
+	VBLENDMPS    Z4, Z7, K1, Z4
+	VDIVPS       Z3, Z4, Z4
+	VMOVUPS      Z4, (AX)(BX*1)
+	ADDQ         $0x00000040, BX
+	CMPQ         BX, DX
+	JLT          vector
+	VZEROUPPER
+	RET
+
+DATA word80000000<>+0(SB)/4, $0x80000000
+GLOBL word80000000<>(SB), RODATA|NOPTR, $4
+
+DATA word3f800000<>+0(SB)/4, $0x3f800000
+GLOBL word3f800000<>(SB), RODATA|NOPTR, $4
+
+DATA wordc2aea8f6<>+0(SB)/4, $0xc2aea8f6
+GLOBL wordc2aea8f6<>(SB), RODATA|NOPTR, $4
+
+DATA word3fb8aa3b<>+0(SB)/4, $0x3fb8aa3b
+GLOBL word3fb8aa3b<>(SB), RODATA|NOPTR, $4
+
+DATA wordbf000000<>+0(SB)/4, $0xbf000000
+GLOBL wordbf000000<>(SB), RODATA|NOPTR, $4
+
+DATA word3f318000<>+0(SB)/4, $0x3f318000
+GLOBL word3f318000<>(SB), RODATA|NOPTR, $4
+
+DATA word395e8083<>+0(SB)/4, $0x395e8083
+GLOBL word395e8083<>(SB), RODATA|NOPTR, $4
+
+DATA word0000007f<>+0(SB)/4, $0x0000007f
+GLOBL word0000007f<>(SB), RODATA|NOPTR, $4
+
+DATA word39506967<>+0(SB)/4, $0x39506967
+GLOBL word39506967<>(SB), RODATA|NOPTR, $4
+
+DATA word3ab743ce<>+0(SB)/4, $0x3ab743ce
+GLOBL word3ab743ce<>(SB), RODATA|NOPTR, $4
+
+DATA word3c088908<>+0(SB)/4, $0x3c088908
+GLOBL word3c088908<>(SB), RODATA|NOPTR, $4
+
+DATA word3d2aa9c1<>+0(SB)/4, $0x3d2aa9c1
+GLOBL word3d2aa9c1<>(SB), RODATA|NOPTR, $4
+
+DATA word3e2aaaaa<>+0(SB)/4, $0x3e2aaaaa
+GLOBL word3e2aaaaa<>(SB), RODATA|NOPTR, $4
+
+DATA word3f000000<>+0(SB)/4, $0x3f000000
+GLOBL word3f000000<>(SB), RODATA|NOPTR, $4
+
+// func softplusAVX512(dst *float32, x *float32, n int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·softplusAVX512(SB), NOSPLIT, $0-24
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSS word80000000<>+0(SB), Z6
+	VBROADCASTSS word40000000<>+0(SB), Z7
+	VBROADCASTSS wordc2aea8f6<>+0(SB), Z8
+	VXORPS       Z10, Z10, Z10
+	XORQ         BX, BX
+	SHLQ         $0x02, DX
+
+vector:
+	VMOVUPS      (CX)(BX*1), Z0
+	VORPS        Z0, Z6, Z1
+	VBROADCASTSS word3fb8aa3b<>+0(SB), Z5
+	VMULPS       Z5, Z1, Z2
+	VBROADCASTSS wordbf000000<>+0(SB), Z5
+	VADDPS       Z5, Z2, Z2
+	VCVTTPS2DQ   Z2, Z4
+	VCVTDQ2PS    Z4, Z2
+	VBROADCASTSS word3f318000<>+0(SB), Z5
+	VMULPS       Z5, Z2, Z3
+	VSUBPS       Z3, Z1, Z3
+	VBROADCASTSS word395e8083<>+0(SB), Z5
+	VMULPS       Z5, Z2, Z2
+	VADDPS       Z2, Z3, Z3
+	VBROADCASTSS word0000007f<>+0(SB), Z5
+	VPADDD       Z5, Z4, Z9
+	VPSLLD       $0x17, Z9, Z9
+	VBROADCASTSS word39506967<>+0(SB), Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS word3ab743ce<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS word3c088908<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS word3d2aa9c1<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS word3e2aaaaa<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS word3f000000<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z3, Z3, Z2
+	VMULPS       Z2, Z4, Z4
+	VADDPS       Z3, Z4, Z4
+	VBROADCASTSS word3f800000<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z9, Z4, Z4
+	VCMPPS       $0x15, Z8, Z1, K1
+	VMOVAPS.Z    Z4, K1, Z4
+	VADDPS       Z7, Z4, Z3
+	VDIVPS       Z3, Z4, Z3
+	VMULPS       Z3, Z3, Z2
+	VBROADCASTSS word3e1d89d9<>+0(SB), Z4
+	VMULPS       Z2, Z4, Z4
+	VBROADCASTSS word3e3a2e8c<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z2, Z4, Z4
+	VBROADCASTSS word3e638e39<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z2, Z4, Z4
+	VBROADCASTSS word3e924925<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z2, Z4, Z4
+	VBROADCASTSS word3ecccccd<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z2, Z4, Z4
+	VBROADCASTSS word3f2aaaab<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z2, Z4, Z4
+	VBROADCASTSS word40000000<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VMAXPS       Z0, Z10, Z0
+	VADDPS       Z0, Z4, Z4
+	VMOVUPS      Z4, (AX)(BX*1)
+	ADDQ         $0x00000040, BX
+	CMPQ         BX, DX
+	JLT          vector
+	VZEROUPPER
+	RET
+
+DATA word40000000<>+0(SB)/4, $0x40000000
+GLOBL word40000000<>(SB), RODATA|NOPTR, $4
+
+DATA word3e1d89d9<>+0(SB)/4, $0x3e1d89d9
+GLOBL word3e1d89d9<>(SB), RODATA|NOPTR, $4
+
+DATA word3e3a2e8c<>+0(SB)/4, $0x3e3a2e8c
+GLOBL word3e3a2e8c<>(SB), RODATA|NOPTR, $4
+
+DATA word3e638e39<>+0(SB)/4, $0x3e638e39
+GLOBL word3e638e39<>(SB), RODATA|NOPTR, $4
+
+DATA word3e924925<>+0(SB)/4, $0x3e924925
+GLOBL word3e924925<>(SB), RODATA|NOPTR, $4
+
+DATA word3ecccccd<>+0(SB)/4, $0x3ecccccd
+GLOBL word3ecccccd<>(SB), RODATA|NOPTR, $4
+
+DATA word3f2aaaab<>+0(SB)/4, $0x3f2aaaab
+GLOBL word3f2aaaab<>(SB), RODATA|NOPTR, $4
 
 // func adamWAVX512(w *float32, m *float32, v *float32, grads *[]float32, count int, n int, scale float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, keep float32, rate float32, root float32, epsilon float32)
 // Requires: AVX, AVX512DQ, AVX512F
@@ -5832,7 +6065,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Y3
+	VBROADCASTSS word3c23d70a<>+0(SB), Y3
 	VMULPS       Y0, Y3, Y2
 	VMAXPS       Y0, Y2, Y0
 	VMULPS       Y1, Y3, Y2
@@ -5929,7 +6162,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Y2
+	VBROADCASTSS word3c23d70a<>+0(SB), Y2
 	VMULPS       Y0, Y2, Y1
 	VMAXPS       Y0, Y1, Y0
 
@@ -6024,7 +6257,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Y5
+	VBROADCASTSS word3c23d70a<>+0(SB), Y5
 	VMULPS       Y0, Y5, Y4
 	VMAXPS       Y0, Y4, Y0
 	VMULPS       Y1, Y5, Y4
@@ -6117,7 +6350,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Y3
+	VBROADCASTSS word3c23d70a<>+0(SB), Y3
 	VMULPS       Y0, Y3, Y2
 	VMAXPS       Y0, Y2, Y0
 	VMULPS       Y1, Y3, Y2
@@ -6228,7 +6461,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Y7
+	VBROADCASTSS word3c23d70a<>+0(SB), Y7
 	VMULPS       Y0, Y7, Y6
 	VMAXPS       Y0, Y6, Y0
 	VMULPS       Y1, Y7, Y6
@@ -6335,7 +6568,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Y4
+	VBROADCASTSS word3c23d70a<>+0(SB), Y4
 	VMULPS       Y0, Y4, Y3
 	VMAXPS       Y0, Y3, Y0
 	VMULPS       Y1, Y4, Y3
@@ -6463,7 +6696,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Y9
+	VBROADCASTSS word3c23d70a<>+0(SB), Y9
 	VMULPS       Y0, Y9, Y8
 	VMAXPS       Y0, Y8, Y0
 	VMULPS       Y1, Y9, Y8
@@ -6585,7 +6818,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Y5
+	VBROADCASTSS word3c23d70a<>+0(SB), Y5
 	VMULPS       Y0, Y5, Y4
 	VMAXPS       Y0, Y4, Y0
 	VMULPS       Y1, Y5, Y4
@@ -6731,7 +6964,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Y11
+	VBROADCASTSS word3c23d70a<>+0(SB), Y11
 	VMULPS       Y0, Y11, Y10
 	VMAXPS       Y0, Y10, Y0
 	VMULPS       Y1, Y11, Y10
@@ -6869,7 +7102,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Y6
+	VBROADCASTSS word3c23d70a<>+0(SB), Y6
 	VMULPS       Y0, Y6, Y5
 	VMAXPS       Y0, Y5, Y0
 	VMULPS       Y1, Y6, Y5
@@ -7031,7 +7264,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Y13
+	VBROADCASTSS word3c23d70a<>+0(SB), Y13
 	VMULPS       Y0, Y13, Y12
 	VMAXPS       Y0, Y12, Y0
 	VMULPS       Y1, Y13, Y12
@@ -7183,7 +7416,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Y7
+	VBROADCASTSS word3c23d70a<>+0(SB), Y7
 	VMULPS       Y0, Y7, Y6
 	VMAXPS       Y0, Y6, Y0
 	VMULPS       Y1, Y7, Y6
@@ -7321,7 +7554,7 @@ end:
 leaky:
 	TESTQ        $0x00000004, AX
 	JZ           store
-	VBROADCASTSS leakySlope<>+0(SB), Y9
+	VBROADCASTSS word3c23d70a<>+0(SB), Y9
 	VMULPS       Y0, Y9, Y8
 	VMAXPS       Y0, Y8, Y0
 	VMULPS       Y1, Y9, Y8
@@ -7535,6 +7768,24 @@ vector:
 	VZEROUPPER
 	RET
 
+// func scaleAVX2(x *float32, alpha float32, n int)
+// Requires: AVX
+TEXT ·scaleAVX2(SB), NOSPLIT, $0-24
+	MOVQ         x+0(FP), AX
+	MOVQ         n+16(FP), CX
+	VBROADCASTSS alpha+8(FP), Y0
+	XORQ         DX, DX
+	SHLQ         $0x02, CX
+
+vector:
+	VMULPS  (AX)(DX*1), Y0, Y1
+	VMOVUPS Y1, (AX)(DX*1)
+	ADDQ    $0x00000020, DX
+	CMPQ    DX, CX
+	JLT     vector
+	VZEROUPPER
+	RET
+
 // func mulAVX2(dst *float32, x *float32, r *float32, n int)
 // Requires: AVX
 TEXT ·mulAVX2(SB), NOSPLIT, $0-32
@@ -7646,9 +7897,9 @@ TEXT ·dropoutAVX2(SB), NOSPLIT, $0-40
 	VBROADCASTSS threshold+24(FP), Y3
 	VBROADCASTSS scale+28(FP), Y4
 	VPADDD       count<>+0(SB), Y0, Y0
-	VPBROADCASTD lanesAVX2<>+0(SB), Y1
-	VPBROADCASTD hash1AVX2<>+0(SB), Y5
-	VPBROADCASTD hash2AVX2<>+0(SB), Y6
+	VPBROADCASTD word00000008<>+0(SB), Y1
+	VPBROADCASTD word7feb352d<>+0(SB), Y5
+	VPBROADCASTD word846ca68b<>+0(SB), Y6
 	XORQ         BX, BX
 	SHLQ         $0x02, DX
 
@@ -7674,14 +7925,159 @@ vector:
 	VZEROUPPER
 	RET
 
-DATA lanesAVX2<>+0(SB)/4, $0x00000008
-GLOBL lanesAVX2<>(SB), RODATA|NOPTR, $4
+DATA word00000008<>+0(SB)/4, $0x00000008
+GLOBL word00000008<>(SB), RODATA|NOPTR, $4
 
-DATA hash1AVX2<>+0(SB)/4, $0x7feb352d
-GLOBL hash1AVX2<>(SB), RODATA|NOPTR, $4
+// func sigmoidAVX2(dst *float32, x *float32, n int)
+// Requires: AVX, AVX2
+TEXT ·sigmoidAVX2(SB), NOSPLIT, $0-24
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSS word80000000<>+0(SB), Y6
+	VBROADCASTSS word3f800000<>+0(SB), Y7
+	VBROADCASTSS wordc2aea8f6<>+0(SB), Y8
+	XORQ         BX, BX
+	SHLQ         $0x02, DX
 
-DATA hash2AVX2<>+0(SB)/4, $0x846ca68b
-GLOBL hash2AVX2<>(SB), RODATA|NOPTR, $4
+vector:
+	VMOVUPS      (CX)(BX*1), Y0
+	VORPS        Y0, Y6, Y1
+	VBROADCASTSS word3fb8aa3b<>+0(SB), Y5
+	VMULPS       Y5, Y1, Y2
+	VBROADCASTSS wordbf000000<>+0(SB), Y5
+	VADDPS       Y5, Y2, Y2
+	VCVTTPS2DQ   Y2, Y4
+	VCVTDQ2PS    Y4, Y2
+	VBROADCASTSS word3f318000<>+0(SB), Y5
+	VMULPS       Y5, Y2, Y3
+	VSUBPS       Y3, Y1, Y3
+	VBROADCASTSS word395e8083<>+0(SB), Y5
+	VMULPS       Y5, Y2, Y2
+	VADDPS       Y2, Y3, Y3
+	VBROADCASTSS word0000007f<>+0(SB), Y5
+	VPADDD       Y5, Y4, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VBROADCASTSS word39506967<>+0(SB), Y4
+	VMULPS       Y3, Y4, Y4
+	VBROADCASTSS word3ab743ce<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VBROADCASTSS word3c088908<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VBROADCASTSS word3d2aa9c1<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VBROADCASTSS word3e2aaaaa<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VBROADCASTSS word3f000000<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y3, Y3, Y2
+	VMULPS       Y2, Y4, Y4
+	VADDPS       Y3, Y4, Y4
+	VBROADCASTSS word3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y9, Y4, Y4
+	VCMPPS       $0x15, Y8, Y1, Y9
+	VANDPS       Y9, Y4, Y4
+	VADDPS       Y7, Y4, Y3
+	VBLENDVPS    Y0, Y4, Y7, Y4
+	VDIVPS       Y3, Y4, Y4
+	VMOVUPS      Y4, (AX)(BX*1)
+	ADDQ         $0x00000020, BX
+	CMPQ         BX, DX
+	JLT          vector
+	VZEROUPPER
+	RET
+
+// func softplusAVX2(dst *float32, x *float32, n int)
+// Requires: AVX, AVX2
+TEXT ·softplusAVX2(SB), NOSPLIT, $0-24
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSS word80000000<>+0(SB), Y6
+	VBROADCASTSS word40000000<>+0(SB), Y7
+	VBROADCASTSS wordc2aea8f6<>+0(SB), Y8
+	VXORPS       Y10, Y10, Y10
+	XORQ         BX, BX
+	SHLQ         $0x02, DX
+
+vector:
+	VMOVUPS      (CX)(BX*1), Y0
+	VORPS        Y0, Y6, Y1
+	VBROADCASTSS word3fb8aa3b<>+0(SB), Y5
+	VMULPS       Y5, Y1, Y2
+	VBROADCASTSS wordbf000000<>+0(SB), Y5
+	VADDPS       Y5, Y2, Y2
+	VCVTTPS2DQ   Y2, Y4
+	VCVTDQ2PS    Y4, Y2
+	VBROADCASTSS word3f318000<>+0(SB), Y5
+	VMULPS       Y5, Y2, Y3
+	VSUBPS       Y3, Y1, Y3
+	VBROADCASTSS word395e8083<>+0(SB), Y5
+	VMULPS       Y5, Y2, Y2
+	VADDPS       Y2, Y3, Y3
+	VBROADCASTSS word0000007f<>+0(SB), Y5
+	VPADDD       Y5, Y4, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VBROADCASTSS word39506967<>+0(SB), Y4
+	VMULPS       Y3, Y4, Y4
+	VBROADCASTSS word3ab743ce<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VBROADCASTSS word3c088908<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VBROADCASTSS word3d2aa9c1<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VBROADCASTSS word3e2aaaaa<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VBROADCASTSS word3f000000<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y3, Y3, Y2
+	VMULPS       Y2, Y4, Y4
+	VADDPS       Y3, Y4, Y4
+	VBROADCASTSS word3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y9, Y4, Y4
+	VCMPPS       $0x15, Y8, Y1, Y9
+	VANDPS       Y9, Y4, Y4
+	VADDPS       Y7, Y4, Y3
+	VDIVPS       Y3, Y4, Y3
+	VMULPS       Y3, Y3, Y2
+	VBROADCASTSS word3e1d89d9<>+0(SB), Y4
+	VMULPS       Y2, Y4, Y4
+	VBROADCASTSS word3e3a2e8c<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VBROADCASTSS word3e638e39<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VBROADCASTSS word3e924925<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VBROADCASTSS word3ecccccd<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VBROADCASTSS word3f2aaaab<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VBROADCASTSS word40000000<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VMAXPS       Y0, Y10, Y0
+	VADDPS       Y0, Y4, Y4
+	VMOVUPS      Y4, (AX)(BX*1)
+	ADDQ         $0x00000020, BX
+	CMPQ         BX, DX
+	JLT          vector
+	VZEROUPPER
+	RET
 
 // func adamWAVX2(w *float32, m *float32, v *float32, grads *[]float32, count int, n int, scale float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, keep float32, rate float32, root float32, epsilon float32)
 // Requires: AVX

@@ -5,33 +5,41 @@ package kernel
 // and writes the gradient of that sum. grad and logits are
 // (rows, members, targetsN), targets and weights (rows, targetsN); targets lie
 // in [0, 1]. Where the weight is 0 the loss and the gradient are 0, whatever
-// target and logit are. grad may be logits.
+// target and logit are.
 func SigmoidCrossEntropy(grad, logits, targets, weights []float32, rows, members, targetsN int) (loss float64) {
 	need("cross entropy", "grad", len(grad), rows*members*targetsN)
 	need("cross entropy", "logits", len(logits), rows*members*targetsN)
 	need("cross entropy", "targets", len(targets), rows*targetsN)
 	need("cross entropy", "weights", len(weights), rows*targetsN)
-	share := 1 / float32(members)
+	n := rows * members * targetsN
+	grad, logits = grad[:n], logits[:n]
+	active.softplus(grad, logits)
+	at, share := 0, 1/float32(members)
 	for b := range rows {
 		target, weight := targets[b*targetsN:(b+1)*targetsN], weights[b*targetsN:(b+1)*targetsN]
-		for k := range members {
-			at := (b*members + k) * targetsN
-			loss += crossEntropy(grad[at:at+targetsN], logits[at:at+targetsN], target, weight, share)
+		for range members {
+			for t, w := range weight {
+				if w != 0 {
+					loss += float64(w*share) * float64(grad[at]-logits[at]*target[t])
+				}
+				at++
+			}
 		}
 	}
-	return loss
-}
-
-func crossEntropy(grad, logits, targets, weights []float32, share float32) (loss float64) {
-	for t, z := range logits {
-		weight := weights[t] * share
-		if weight == 0 {
-			grad[t] = 0
-			continue
+	active.sigmoid(grad, logits)
+	at = 0
+	for b := range rows {
+		target, weight := targets[b*targetsN:(b+1)*targetsN], weights[b*targetsN:(b+1)*targetsN]
+		for range members {
+			for t, w := range weight {
+				d := w * share * (grad[at] - target[t])
+				if w == 0 {
+					d = 0
+				}
+				grad[at] = d
+				at++
+			}
 		}
-		p, softplus := logistic(z)
-		grad[t] = weight * (p - targets[t])
-		loss += float64(weight) * float64(softplus-z*targets[t])
 	}
 	return loss
 }
@@ -62,11 +70,9 @@ func squaredError(grad, y, target []float32, weight float32) float64 {
 		clear(grad)
 		return 0
 	}
-	var sum float64
-	for j, v := range y {
-		d := v - target[j]
-		sum += float64(d) * float64(d)
-		grad[j] = 2 * weight * d
-	}
+	copy(grad, y)
+	active.axpy(grad, -1, target)
+	sum := active.squares(grad)
+	active.scale(grad, 2*weight)
 	return float64(weight) * sum
 }

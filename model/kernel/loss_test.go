@@ -11,7 +11,7 @@ func TestSigmoid(t *testing.T) {
 	for v := float32(-90); v < 90; v += 0.0137 {
 		x = append(x, v)
 	}
-	onEveryPath(t, func(t *testing.T) {
+	equalOnPaths(t, "sigmoid", func() []float32 {
 		got := make([]float32, len(x))
 		Sigmoid(got, x)
 		for i, v := range x {
@@ -24,6 +24,24 @@ func TestSigmoid(t *testing.T) {
 				t.Fatalf("sigmoid of %v is %v, want %v", v, got[i], want)
 			}
 		}
+		return got
+	})
+}
+
+func TestSoftplus(t *testing.T) {
+	x := []float32{0, float32(math.Copysign(0, -1)), 1e30, -1e30, float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN())}
+	for v := float32(-90); v < 90; v += 0.0137 {
+		x = append(x, v)
+	}
+	want := make([]float64, len(x))
+	for i, v := range x {
+		want[i] = softplus(float64(v))
+	}
+	equalOnPaths(t, "softplus", func() []float32 {
+		got := make([]float32, len(x))
+		Softplus(got, x)
+		near(t, "softplus", got, want, 2e-32, 1e-6)
+		return got
 	})
 }
 

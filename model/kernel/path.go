@@ -27,11 +27,14 @@ type path struct {
 // checked: dst is the shortest operand.
 type elementwise struct {
 	axpy       func(y []float32, alpha float32, x []float32)
+	scale      func(x []float32, alpha float32)
 	mul        func(dst, x, r []float32)            // dst = x∘r
 	mulAdd     func(dst, x, r []float32)            // dst += x∘r
 	squares    func(x []float32) float64            // Σ x²; see goSquares
 	activation func(dz, dy, y []float32, s float32) // dz = dy, times s where y <= 0
 	dropout    func(dst, x []float32, d mask, first uint32)
+	sigmoid    func(dst, x []float32)
+	softplus   func(dst, x []float32)
 	adamW      func(w, m, v []float32, grads [][]float32, first int, c adamCoefficients)
 }
 
@@ -47,8 +50,8 @@ var goPath = path{
 	name: "go", tileRows: 2, panel: 4,
 	tile: goTile, dots: goDots, transpose: goTranspose,
 	elementwise: elementwise{
-		axpy: goAxpy, mul: goMul, mulAdd: goMulAdd, squares: goSquares,
-		activation: goActivation, dropout: goDropout, adamW: goAdamW,
+		axpy: goAxpy, scale: goScale, mul: goMul, mulAdd: goMulAdd, squares: goSquares,
+		activation: goActivation, dropout: goDropout, sigmoid: goSigmoid, softplus: goSoftplus, adamW: goAdamW,
 	},
 	piecewise: goPiecewise,
 }

@@ -48,11 +48,14 @@ type assembly struct {
 	stripKernel      func(k int, a *float32, aDepth int, b *float32, bDepth, bPanel int, c *float32, ldc int, bias *float32, mode, last int)
 	dotsKernel       func(sums *float32, rows int, a *float32, lda int, x *float32, k int)
 	axpyKernel       func(y *float32, alpha float32, x *float32, n int)
+	scaleKernel      func(x *float32, alpha float32, n int)
 	mulKernel        func(dst, x, r *float32, n int)
 	mulAddKernel     func(dst, x, r *float32, n int)
 	squaresKernel    func(x *float32, n int) float64
 	activationKernel func(dz, dy, y *float32, slope float32, n int)
 	dropoutKernel    func(dst, x *float32, k0, k1, threshold uint32, scale float32, n int)
+	sigmoidKernel    func(dst, x *float32, n int)
+	softplusKernel   func(dst, x *float32, n int)
 	adamWKernel      func(w, m, v *float32, grads *[]float32, count, n int, scale, beta1, rest1, beta2, rest2, keep, rate, root, epsilon float32)
 
 	locateKernel   func(bin *int32, frac, x *float32, stride, rows int, edges *float32, last int)
@@ -74,8 +77,8 @@ var avx512 = &assembly{
 			tileAVX512x32r8, tileAVX512x32r9, tileAVX512x32r10, tileAVX512x32r11, tileAVX512x32r12, tileAVX512x32r13, tileAVX512x32r14},
 	},
 	stripKernel: stripAVX512, dotsKernel: dotsAVX512,
-	axpyKernel: axpyAVX512, mulKernel: mulAVX512, mulAddKernel: mulAddAVX512, squaresKernel: squaresAVX512,
-	activationKernel: activationAVX512, dropoutKernel: dropoutAVX512, adamWKernel: adamWAVX512,
+	axpyKernel: axpyAVX512, scaleKernel: scaleAVX512, mulKernel: mulAVX512, mulAddKernel: mulAddAVX512, squaresKernel: squaresAVX512,
+	activationKernel: activationAVX512, dropoutKernel: dropoutAVX512, sigmoidKernel: sigmoidAVX512, softplusKernel: softplusAVX512, adamWKernel: adamWAVX512,
 	locateKernel: locateAVX512, prefixKernel: prefixAVX512, forwardKernel: forwardAVX512, backwardKernel: backwardAVX512,
 }
 
@@ -88,8 +91,8 @@ var avx2 = &assembly{
 			tileAVX2x16r1, tileAVX2x16r2, tileAVX2x16r3, tileAVX2x16r4, tileAVX2x16r5, tileAVX2x16r6},
 	},
 	stripKernel: stripAVX2, dotsKernel: dotsAVX2,
-	axpyKernel: axpyAVX2, mulKernel: mulAVX2, mulAddKernel: mulAddAVX2, squaresKernel: squaresAVX2,
-	activationKernel: activationAVX2, dropoutKernel: dropoutAVX2, adamWKernel: adamWAVX2,
+	axpyKernel: axpyAVX2, scaleKernel: scaleAVX2, mulKernel: mulAVX2, mulAddKernel: mulAddAVX2, squaresKernel: squaresAVX2,
+	activationKernel: activationAVX2, dropoutKernel: dropoutAVX2, sigmoidKernel: sigmoidAVX2, softplusKernel: softplusAVX2, adamWKernel: adamWAVX2,
 	locateKernel: locateAVX2, prefixKernel: prefixAVX2, forwardKernel: forwardAVX2, backwardKernel: backwardAVX2,
 }
 
@@ -99,8 +102,8 @@ func (s *assembly) path(name string) *path {
 		name: name, tileRows: len(s.tiles[0]) - 1, panel: 2 * s.lanes, strip: 8 * s.lanes,
 		tile: s.tile, dots: s.dots, transpose: transposeBlocks,
 		elementwise: elementwise{
-			axpy: s.axpy, mul: s.mul, mulAdd: s.mulAdd, squares: s.squares,
-			activation: s.activation, dropout: s.dropout, adamW: s.adamW,
+			axpy: s.axpy, scale: s.scale, mul: s.mul, mulAdd: s.mulAdd, squares: s.squares,
+			activation: s.activation, dropout: s.dropout, sigmoid: s.sigmoid, softplus: s.softplus, adamW: s.adamW,
 		},
 		piecewise: piecewise{locate: s.locate, prefix: s.prefix, forward: s.forward, backward: s.backward},
 	}
@@ -148,6 +151,14 @@ func (s *assembly) axpy(y []float32, alpha float32, x []float32) {
 	goAxpy(y[n:], alpha, x[n:])
 }
 
+func (s *assembly) scale(x []float32, alpha float32) {
+	n := s.whole(len(x))
+	if n > 0 {
+		s.scaleKernel(&x[0], alpha, n)
+	}
+	goScale(x[n:], alpha)
+}
+
 func (s *assembly) mul(dst, x, r []float32) {
 	n := s.whole(len(dst))
 	if n > 0 {
@@ -186,6 +197,22 @@ func (s *assembly) dropout(dst, x []float32, d mask, first uint32) {
 		s.dropoutKernel(&dst[0], &x[0], d.k0+first, d.k1, d.threshold, d.scale, n)
 	}
 	goDropout(dst[n:], x[n:], d, first+uint32(n))
+}
+
+func (s *assembly) sigmoid(dst, x []float32) {
+	n := s.whole(len(dst))
+	if n > 0 {
+		s.sigmoidKernel(&dst[0], &x[0], n)
+	}
+	goSigmoid(dst[n:], x[n:])
+}
+
+func (s *assembly) softplus(dst, x []float32) {
+	n := s.whole(len(dst))
+	if n > 0 {
+		s.softplusKernel(&dst[0], &x[0], n)
+	}
+	goSoftplus(dst[n:], x[n:])
 }
 
 func (s *assembly) adamW(w, m, v []float32, grads [][]float32, first int, c adamCoefficients) {

@@ -2,28 +2,38 @@ package kernel
 
 import "math"
 
-// Sigmoid computes dst = 1/(1+e^-x) with a relative error below 1e-6. dst may
-// be x. Both have dst's length.
+// Sigmoid computes dst = 1/(1+e^-x) with a relative error below 1e-6, results
+// below the smallest normal number being 0. dst may be x. Both have dst's
+// length.
 func Sigmoid(dst, x []float32) {
 	need("sigmoid", "x", len(x), len(dst))
+	active.sigmoid(dst, x)
+}
+
+// Softplus computes dst = log(1+e^x) with a relative error below 1e-6, results
+// below the smallest normal number being 0. dst may be x. Both have dst's
+// length.
+func Softplus(dst, x []float32) {
+	need("softplus", "x", len(x), len(dst))
+	active.softplus(dst, x)
+}
+
+// goSigmoid takes e^-|x|, which cannot overflow.
+func goSigmoid(dst, x []float32) {
 	for i, v := range x[:len(dst)] {
-		dst[i], _ = logistic(v)
+		e := exp(-abs(v))
+		numerator := float32(1)
+		if v < 0 {
+			numerator = e
+		}
+		dst[i] = numerator / (1 + e)
 	}
 }
 
-// logistic returns σ(z) and log(1+e^z), both from e = e^-|z|, which cannot
-// overflow.
-func logistic(z float32) (sigmoid, softplus float32) {
-	if z != z {
-		return z, z
+func goSoftplus(dst, x []float32) {
+	for i, v := range x[:len(dst)] {
+		dst[i] = max(v, 0) + log1p(exp(-abs(v)))
 	}
-	e := exp(-abs(z))
-	sigmoid = 1 / (1 + e)
-	softplus = log1p(e)
-	if z < 0 {
-		return e * sigmoid, softplus
-	}
-	return sigmoid, z + softplus
 }
 
 func abs(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) }

@@ -47,6 +47,17 @@ func axpy(v isa) {
 	})
 }
 
+func scale(v isa) {
+	function("scale"+v.name, "func(x *float32, alpha float32, n int)", "computes x *= alpha.")
+	x, n := arg("x"), arg("n")
+	alpha, t := v.reg(0), v.reg(1)
+	broadcastArg("alpha", alpha)
+	v.loop(n, func(at reg.GPVirtual) {
+		VMULPS(offset(x, at), alpha, t)
+		VMOVUPS(t, offset(x, at))
+	})
+}
+
 func mul(v isa) {
 	function("mul"+v.name, "func(dst, x, r *float32, n int)", "computes dst = x∘r.")
 	dst, x, r, n := arg("dst"), arg("x"), arg("r"), arg("n")
@@ -146,9 +157,9 @@ func dropout(v isa) {
 	broadcastArg("threshold", threshold)
 	broadcastArg("scale", scale)
 	VPADDD(countData(), index, index)
-	VPBROADCASTD(ConstData("lanes"+v.name, U32(uint32(v.lanes))), step)
-	VPBROADCASTD(ConstData("hash1"+v.name, U32(0x7feb352d)), c1)
-	VPBROADCASTD(ConstData("hash2"+v.name, U32(0x846ca68b)), c2)
+	VPBROADCASTD(constant(uint32(v.lanes)), step)
+	VPBROADCASTD(constant(0x7feb352d), c1)
+	VPBROADCASTD(constant(0x846ca68b), c2)
 	xor := func(a, b, to reg.VecPhysical) {
 		if v.lanes == 16 {
 			VPXORD(a, b, to)

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"math"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -154,3 +157,17 @@ func return_() {
 	VZEROUPPER()
 	RET()
 }
+
+// shared are the words that constant has made.
+var shared = map[uint32]Mem{}
+
+// constant is a word in read-only memory.
+func constant(bits uint32) Mem {
+	if _, ok := shared[bits]; !ok {
+		shared[bits] = ConstData(fmt.Sprintf("word%08x", bits), U32(bits))
+	}
+	return shared[bits]
+}
+
+// float is a number in read-only memory.
+func float(x float32) Mem { return constant(math.Float32bits(x)) }

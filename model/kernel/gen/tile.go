@@ -167,7 +167,7 @@ func (s *sums) finish() {
 	TESTQ(U32(4), mode)
 	JZ(LabelRef("store"))
 	x := s.free[1]
-	VBROADCASTSS(leakySlope(), x)
+	VBROADCASTSS(float(0.01), x) // kernel.LeakySlope
 	for _, row := range s.acc {
 		for _, r := range row {
 			VMULPS(r, x, t)
@@ -187,16 +187,6 @@ func (s *sums) finish() {
 		ADDQ(ldc, c)
 	}
 	return_()
-}
-
-var leaky Mem
-
-// leakySlope is the constant kernel.LeakySlope.
-func leakySlope() Mem {
-	if leaky.Base == nil {
-		leaky = ConstData("leakySlope", F32(0.01))
-	}
-	return leaky
 }
 
 // strip writes the kernel of one row and four panels of two vectors each, bPanel
