@@ -59,20 +59,20 @@ func TestValidateNamesTheFault(t *testing.T) {
 		{"activity", func(c *Config) { c.Activity = 0 }, "activity is 0"},
 		{"strength", func(c *Config) { c.Strength = -1 }, "strength is -1"},
 		{"effect's target", func(c *Config) { effect := effect; effect.Target = "sales"; c.Effects = []Effect{effect} }, `effect "x": target is "sales"`},
-		{"effect without a type", func(c *Config) { effect := effect; effect.Type = ""; c.Effects = []Effect{effect} }, "type is empty"},
+		{"effect without a type", func(c *Config) { effect := effect; effect.Type = ""; c.Effects = []Effect{effect} }, `type "" is unknown`},
 		{"effect's type", func(c *Config) { effect := effect; effect.Unless = "visit"; c.Effects = []Effect{effect} }, `type "visit" is unknown`},
 		{"effect of the future", func(c *Config) { effect := effect; effect.Type = "cancellation"; c.Effects = []Effect{effect} }, `type "cancellation" is unknown`},
 		{"effect's status", func(c *Config) { effect := effect; effect.Status = "lost"; c.Effects = []Effect{effect} }, `status "lost" is unknown`},
-		{"effect counts nothing", func(c *Config) { effect := effect; effect.Most = 0; c.Effects = []Effect{effect} }, "want at least 1"},
+		{"effect counts nothing", func(c *Config) { effect := effect; effect.Most = 0; c.Effects = []Effect{effect} }, "most, within, apart are 0, 0, 0"},
 		{"effect's rating", func(c *Config) { effect := effect; effect.RatingTo = 6; c.Effects = []Effect{effect} }, "want 0 to 5"},
 		{"effect's logit", func(c *Config) { effect := effect; effect.Logit = math.Inf(1); c.Effects = []Effect{effect} }, "logit is +Inf"},
-		{"effect twice", func(c *Config) { c.Effects = []Effect{effect, effect} }, `effect "x" is given twice`},
+		{"effect twice", func(c *Config) { c.Effects = []Effect{effect, effect} }, `effect "x": the name is empty or given twice`},
 		{"profile field", func(c *Config) {
 			c.ProfileEffects = []ProfileEffect{{Name: "y", Target: "churn", Field: "shoe", Logit: 1}}
 		}, `field "shoe" is unknown`},
 		{"profile value", func(c *Config) {
 			c.ProfileEffects = []ProfileEffect{{Name: "y", Target: "churn", Field: "plan", Value: "gold", Logit: 1}}
-		}, `value "gold" is unknown`},
+		}, `value "gold" of plan is unknown`},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
@@ -93,13 +93,23 @@ func TestValidateNamesTheFault(t *testing.T) {
 }
 
 func TestJourneysAreWellFormed(t *testing.T) {
-	c, layout := half(), Layout()
-	cutoff := c.Cutoff().UnixMicro()
-	end := cutoff + int64(c.Horizon+7)*features.Day
+	checkJourneys(t, half(), halfBase())
 	total := 0
-	for i, j := range halfBase().journeys {
-		truth := halfBase().truths[i]
+	for _, truth := range halfBase().truths {
 		total += truth.Cutoff.Events
+	}
+	if mean := float64(total) / float64(half().Customers); mean < 20 || mean > 31 {
+		t.Errorf("%.1f events a customer before the cutoff, want 20 to 31", mean)
+	}
+}
+
+// checkJourneys demands time order, a clean cut at the cutoff and values as the layout says.
+func checkJourneys(t *testing.T, c Config, b base) {
+	t.Helper()
+	layout, cutoff := Layout(), c.Cutoff().UnixMicro()
+	end := cutoff + int64(c.Horizon+7)*features.Day
+	for i, j := range b.journeys {
+		truth := b.truths[i]
 		if truth.Customer != j.Customer || truth.Cutoff.Time != cutoff-1 {
 			t.Fatalf("%s: truth is about %s at %d", j.Customer, truth.Customer, truth.Cutoff.Time)
 		}
@@ -121,18 +131,17 @@ func TestJourneysAreWellFormed(t *testing.T) {
 			}
 		}
 	}
-	if mean := float64(total) / float64(c.Customers); mean < 20 || mean > 31 {
-		t.Errorf("%.1f events a customer before the cutoff, want 20 to 31", mean)
-	}
 }
 
-// The label, the purchase or cancellation that follows and the silence that
-// follows must tell the same story, for every customer.
-func TestFutureAgreesWithOutcomes(t *testing.T) {
-	c := half()
+func TestFutureAgreesWithOutcomes(t *testing.T) { checkFuture(t, half(), halfBase()) }
+
+// checkFuture demands that the label, the purchase or cancellation that follows
+// and the silence that follows tell the same story, for every customer.
+func checkFuture(t *testing.T, c Config, b base) {
+	t.Helper()
 	horizon := c.Cutoff().UnixMicro() + int64(c.Horizon)*features.Day
-	for i, j := range halfBase().journeys {
-		truth := halfBase().truths[i]
+	for i, j := range b.journeys {
+		truth := b.truths[i]
 		counts := map[string]int{}
 		active := 0
 		for _, ev := range j.Events[truth.Cutoff.Events:] {
@@ -153,6 +162,37 @@ func TestFutureAgreesWithOutcomes(t *testing.T) {
 		if truth.Outcome[Churn] && j.Events[len(j.Events)-1].Type != "cancellation" {
 			t.Errorf("%s: something follows the cancellation", j.Customer)
 		}
+	}
+}
+
+func TestExtremesAreWellFormed(t *testing.T) {
+	cases := []struct {
+		name   string
+		change func(*Config)
+	}{
+		{"short", func(c *Config) { c.Days, c.Horizon = minDays, 1 }},
+		{"long", func(c *Config) { c.Days, c.Horizon, c.Customers = 2000, 400, 30 }},
+		{"hardly anything happens", func(c *Config) { c.Activity = 0.01 }},
+		{"crowded", func(c *Config) { c.Activity, c.Customers = 20, 40 }},
+		{"anomalies everywhere", func(c *Config) { c.Anomalies, c.Outages = 0.5, 30 }},
+		{"hardly anything known", func(c *Config) { c.Missing = 0.99 }},
+		{"certain outcomes", func(c *Config) { c.Strength = 10 }},
+		{"pure chance", func(c *Config) { c.Strength, c.Effects, c.ProfileEffects = 0, nil, nil }},
+		{"all convert and churn", func(c *Config) { c.Conversion, c.Churn = 0.999, 0.999 }},
+		{"long ago, from another zone", func(c *Config) {
+			c.Start = time.Date(1980, 2, 29, 23, 30, 0, 0, time.FixedZone("x", -3*3600))
+		}},
+		{"largest seed", func(c *Config) { c.Seed = math.MaxUint64 }},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			c := Default()
+			c.Customers = 150
+			tc.change(&c)
+			b := generate(c)
+			checkJourneys(t, c, b)
+			checkFuture(t, c, b)
+		})
 	}
 }
 

@@ -31,16 +31,22 @@ type terms struct {
 func compile(c Config) (*terms, error) {
 	t := &terms{events: len(c.Effects)}
 	names := map[string]bool{}
+	add := func(name string, compiled term, err error) error {
+		if err == nil && (name == "" || names[name]) {
+			err = fmt.Errorf("the name is empty or given twice, want one of its own")
+		}
+		if err != nil {
+			return fmt.Errorf("synthetic: effect %q: %w", name, err)
+		}
+		names[name] = true
+		t.all = append(t.all, compiled)
+		return nil
+	}
 	for i, e := range c.Effects {
 		compiled, err := compileEffect(e, c.Strength)
-		if err != nil {
+		if err := add(e.Name, compiled, err); err != nil {
 			return nil, err
 		}
-		if names[e.Name] {
-			return nil, fmt.Errorf("synthetic: effect %q is given twice", e.Name)
-		}
-		names[e.Name] = true
-		t.all = append(t.all, compiled)
 		touched := []word{compiled.typ, compiled.unless, compiled.after, compiled.near}
 		slices.Sort(touched)
 		for _, w := range slices.Compact(touched) {
@@ -49,49 +55,35 @@ func compile(c Config) (*terms, error) {
 	}
 	for _, e := range c.ProfileEffects {
 		compiled, err := compileProfile(e, c.Strength)
-		if err != nil {
+		if err := add(e.Name, compiled, err); err != nil {
 			return nil, err
 		}
-		if names[e.Name] {
-			return nil, fmt.Errorf("synthetic: effect %q is given twice", e.Name)
-		}
-		names[e.Name] = true
-		t.all = append(t.all, compiled)
 	}
 	return t, nil
 }
 
 func compileEffect(e Effect, strength float64) (term, error) {
-	fault := func(format string, args ...any) (term, error) {
-		return term{}, fmt.Errorf("synthetic: effect %q: %s", e.Name, fmt.Sprintf(format, args...))
+	target, err := checkTarget(e.Target, e.Logit)
+	if err != nil {
+		return term{}, err
 	}
-	target := slices.Index(Targets[:], e.Target)
-	if target < 0 {
-		return fault("target is %q, want conversion or churn", e.Target)
+	if e.Most < 1 || min(e.Within, e.Apart) < 0 || max(e.Most, e.Within, e.Apart) > maxDays {
+		return term{}, fmt.Errorf("most, within, apart are %d, %d, %d, want at least 1, 0, 0 and at most %d", e.Most, e.Within, e.Apart, maxDays)
 	}
-	if e.Type == "" {
-		return fault("type is empty, want one of %q", typeNames[1:cancellation])
-	}
-	if math.IsNaN(e.Logit) || math.Abs(e.Logit) > 20 {
-		return fault("logit is %g, want -20 to 20", e.Logit)
-	}
-	if e.Most < 1 || e.Within < 0 || e.Apart < 0 {
-		return fault("most, within, apart are %d, %d, %d, want at least 1, 0, 0", e.Most, e.Within, e.Apart)
-	}
-	if e.RatingFrom < 0 || e.RatingFrom > 5 || e.RatingTo < 0 || e.RatingTo > 5 {
-		return fault("rating_from, rating_to are %d, %d, want 0 to 5", e.RatingFrom, e.RatingTo)
+	if min(e.RatingFrom, e.RatingTo) < 0 || max(e.RatingFrom, e.RatingTo) > 5 {
+		return term{}, fmt.Errorf("rating_from, rating_to are %d, %d, want 0 to 5", e.RatingFrom, e.RatingTo)
 	}
 	var words [4]word
 	for i, name := range []string{e.Type, e.Unless, e.After, e.Near} {
 		w, ok := find(typeNames[:cancellation], name)
-		if !ok {
-			return fault("type %q is unknown, want one of %q", name, typeNames[1:cancellation])
+		if !ok || i == 0 && w == 0 {
+			return term{}, fmt.Errorf("type %q is unknown, want one of %q", name, typeNames[1:cancellation])
 		}
 		words[i] = w
 	}
 	status, ok := find(statusNames, e.Status)
 	if !ok {
-		return fault("status %q is unknown, want one of %q", e.Status, statusNames[1:])
+		return term{}, fmt.Errorf("status %q is unknown, want one of %q", e.Status, statusNames[1:])
 	}
 	return term{
 		target: target, logit: e.Logit * strength, most: e.Most, status: status, from: word(e.RatingFrom), to: word(e.RatingTo),
@@ -100,25 +92,37 @@ func compileEffect(e Effect, strength float64) (term, error) {
 	}, nil
 }
 
-// Profile fields that effects may read, in the order of term.field.
-var profileFields = []string{"age", "region", "segment", "plan", "acquisition", "device"}
+// checkTarget returns the target's index and checks what all effects have.
+func checkTarget(name string, logit float64) (int, error) {
+	target := slices.Index(Targets[:], name)
+	if target < 0 {
+		return 0, fmt.Errorf("target is %q, want conversion or churn", name)
+	}
+	if !(math.Abs(logit) <= 20) { // NaN is not
+		return 0, fmt.Errorf("logit is %g, want -20 to 20", logit)
+	}
+	return target, nil
+}
+
+// Profile fields that effects may read and their values, in the order of
+// term.field; age has none.
+var (
+	profileFields = []string{"age", "region", "segment", "plan", "acquisition", "device"}
+	profileValues = [][]string{{""}, regionNames, segmentNames, planNames, acquisitionNames, deviceNames}
+)
 
 func compileProfile(e ProfileEffect, strength float64) (term, error) {
-	target := slices.Index(Targets[:], e.Target)
-	if target < 0 {
-		return term{}, fmt.Errorf("synthetic: effect %q: target is %q, want conversion or churn", e.Name, e.Target)
-	}
-	if math.IsNaN(e.Logit) || math.Abs(e.Logit) > 20 {
-		return term{}, fmt.Errorf("synthetic: effect %q: logit is %g, want -20 to 20", e.Name, e.Logit)
+	target, err := checkTarget(e.Target, e.Logit)
+	if err != nil {
+		return term{}, err
 	}
 	field, ok := find(profileFields, e.Field)
 	if !ok {
-		return term{}, fmt.Errorf("synthetic: effect %q: field %q is unknown, want one of %q", e.Name, e.Field, profileFields)
+		return term{}, fmt.Errorf("field %q is unknown, want one of %q", e.Field, profileFields)
 	}
-	lists := [][]string{{""}, regionNames, segmentNames, planNames, acquisitionNames, deviceNames}
-	value, ok := find(lists[field], e.Value)
+	value, ok := find(profileValues[field], e.Value)
 	if !ok || field > 0 && value == 0 {
-		return term{}, fmt.Errorf("synthetic: effect %q: value %q is unknown, want one of %q", e.Name, e.Value, lists[field][1:])
+		return term{}, fmt.Errorf("value %q of %s is unknown, want one of %q", e.Value, e.Field, profileValues[field][1:])
 	}
 	return term{target: target, logit: e.Logit * strength, field: field, value: value}, nil
 }
