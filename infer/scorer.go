@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync"
 
+	"moments/features"
 	"moments/model"
 	"moments/weights"
 )
@@ -31,7 +32,9 @@ type Scorer struct {
 	blend     *blend     // nil without targets
 	unusual   *unusual   // nil without a denoiser
 	occlusion *occlusion // nil without reasons of targets
-	workers   sync.Pool  // of *worker
+	numeric   int        // columns of an example, by kind
+	category  int
+	workers   sync.Pool // of *worker
 }
 
 // NewScorer compiles the networks of a bundle, which may not be changed while
@@ -47,6 +50,13 @@ func NewScorer(b *weights.Bundle, o ScorerOptions) (*Scorer, error) {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
 	s := &Scorer{bundle: b, options: o}
+	for _, c := range b.Schema.Columns() {
+		if c.Kind == features.Numeric {
+			s.numeric++
+		} else {
+			s.category++
+		}
+	}
 	if o.Reasons > 0 && len(b.Targets) > 0 {
 		typical := b.Reference.Typical
 		if len(typical.Numeric)+len(typical.Category) == 0 {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"log"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"path/filepath"
@@ -321,9 +323,65 @@ func TestWrongJourneysAreRefused(t *testing.T) {
 	if _, err := s.ScoreJourney(&odd, end(&odd)); err == nil || !strings.Contains(err.Error(), "event 1 has 1 values, want 2") {
 		t.Errorf("short event: got error %v", err)
 	}
+	examples := encodeAll(b.Schema, journeys[:3])
+	examples[2].Category = nil
+	if _, err := s.ScoreExamples(examples); err == nil || !strings.Contains(err.Error(), `customer "c00002": example of`) {
+		t.Errorf("short example: got error %v", err)
+	}
+	if _, err := s.AnomalyScores(examples); err == nil {
+		t.Error("short example: AnomalyScores has no error")
+	}
 	bare := features.Journey{Customer: "nobody"}
 	if _, err := s.ScoreJourney(&bare, features.Cutoff{}); err != nil {
 		t.Errorf("a customer of whom nothing is known: %v", err)
+	}
+}
+
+// A bundle that does not yield numbers is an error rather than a NaN.
+func TestScoresThatAreNotNumbers(t *testing.T) {
+	b, journeys := testBundle(t, 100)
+	for network, test := range map[int]struct {
+		spoil map[string]float32
+		want  string
+	}{
+		1: {map[string]float32{"head/weight": 0, "head/bias": 0, "temperature": 0}, "probability of conversion"}, // 0/0
+		2: {map[string]float32{"head/weight": math.MaxFloat32, "head/bias": math.MaxFloat32}, "anomaly score"},
+	} {
+		broken := *b
+		broken.Networks = slices.Clone(b.Networks)
+		broken.Networks[network].Params = maps.Clone(b.Networks[network].Params)
+		for name, value := range test.spoil {
+			p := b.Networks[network].Params[name]
+			p.Data = slices.Repeat([]float32{value}, len(p.Data))
+			broken.Networks[network].Params[name] = p
+		}
+		_, err := newScorer(t, &broken, ScorerOptions{}).ScoreJourney(&journeys[0], end(&journeys[0]))
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("network %d: got error %v, want %q", network, err, test.want)
+		}
+	}
+}
+
+func ExampleScorer_Score() {
+	bundle, err := weights.Open("weights/loan-acceptance")
+	if err != nil {
+		log.Fatal(err)
+	}
+	scorer, err := NewScorer(bundle, ScorerOptions{Reasons: 3})
+	if err != nil {
+		log.Fatal(err)
+	}
+	var journeys iter.Seq2[*features.Journey, error] // such as datasets.Dataset.Journeys
+	last := func(j *features.Journey) (features.Cutoff, bool) {
+		n := len(j.Events)
+		return features.Cutoff{Time: j.Events[max(n-1, 0)].Time, Events: n}, n > 0
+	}
+	err = scorer.Score(context.Background(), journeys, last, func(s *Score) error {
+		fmt.Println(s.Customer, s.Probabilities, s.Anomaly, s.Reasons)
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
 	}
 }
 

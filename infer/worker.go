@@ -32,6 +32,9 @@ func (s *Scorer) newWorker() *worker {
 
 // score fills scores, one for each example, in their own slices' memory.
 func (w *worker) score(examples []features.Example, scores []Score) error {
+	if err := w.checkExamples(examples); err != nil {
+		return err
+	}
 	for i := range scores {
 		s := &scores[i]
 		*s = Score{
@@ -100,8 +103,8 @@ func (w *worker) addRows(ex *features.Example) error {
 func (w *worker) readTargets(s *Score, hidden []int, probabilities []float32) error {
 	s.Probabilities = append(s.Probabilities, probabilities[:w.blend.targets]...)
 	for t, name := range w.bundle.Targets {
-		if p := s.Probabilities[t]; p != p {
-			return fmt.Errorf("infer: customer %q: probability of %s is not a number", s.Customer, name)
+		if p := s.Probabilities[t]; notFinite(p) {
+			return fmt.Errorf("infer: customer %q: probability of %s is %v, want a finite number", s.Customer, name, p)
 		}
 		if w.occlusion != nil {
 			s.Reasons = w.occlude.explain(s.Reasons, w.options.Reasons, name, t, w.blend.targets, hidden, probabilities)
@@ -110,16 +113,28 @@ func (w *worker) readTargets(s *Score, hidden []int, probabilities []float32) er
 	return nil
 }
 
-func (w *worker) scoreAnomalies(examples []features.Example, scores []Score) error {
+// anomalies runs the denoiser on examples and checks that it gives numbers.
+func (w *worker) anomalies(examples []features.Example) error {
+	if err := w.checkExamples(examples); err != nil {
+		return err
+	}
 	if err := w.denoise.run(examples); err != nil {
 		return err
 	}
-	for i := range scores {
-		s := &scores[i]
-		score := w.denoise.score(i)
-		if score != score {
-			return fmt.Errorf("infer: customer %q: anomaly score is not a number", s.Customer)
+	for i := range examples {
+		if score := w.denoise.score(i); notFinite(score) {
+			return fmt.Errorf("infer: customer %q: anomaly score is %v, want a finite number", examples[i].Customer, score)
 		}
+	}
+	return nil
+}
+
+func (w *worker) scoreAnomalies(examples []features.Example, scores []Score) error {
+	if err := w.anomalies(examples); err != nil {
+		return err
+	}
+	for i := range scores {
+		s, score := &scores[i], w.denoise.score(i)
 		s.AnomalyScore = float64(score)
 		s.Anomaly = PValue(w.bundle.Reference.Conformal, score)
 		s.Direction = w.denoise.direction(i)
@@ -129,6 +144,19 @@ func (w *worker) scoreAnomalies(examples []features.Example, scores []Score) err
 	}
 	return nil
 }
+
+// checkExamples demands examples as wide as the schema's.
+func (w *worker) checkExamples(examples []features.Example) error {
+	for i := range examples {
+		ex := &examples[i]
+		if n, c := len(ex.Numeric), len(ex.Category); n != w.numeric || c != w.category {
+			return fmt.Errorf("infer: customer %q: example of %d numbers and %d categories, want %d and %d: encode it with the bundle's schema", ex.Customer, n, c, w.numeric, w.category)
+		}
+	}
+	return nil
+}
+
+func notFinite(x float32) bool { return !(math.Abs(float64(x)) <= math.MaxFloat32) }
 
 // encode fills ex with the journey as seen at the cutoff.
 func (w *worker) encode(j *features.Journey, c features.Cutoff, ex *features.Example) error {
