@@ -14,8 +14,8 @@ type Effect struct {
 
 	Within     int    `json:"within,omitempty"`      // only in the last so many days before the cutoff; 0: ever
 	Status     string `json:"status,omitempty"`      // only with this status
-	RatingFrom int    `json:"rating_from,omitempty"` // only with a rating of at least this
-	RatingTo   int    `json:"rating_to,omitempty"`   // only with a rating of at most this
+	RatingFrom int    `json:"rating_from,omitempty"` // only with a satisfaction, or stars, of at least this
+	RatingTo   int    `json:"rating_to,omitempty"`   // only with a satisfaction, or stars, of at most this
 	Unless     string `json:"unless,omitempty"`      // an event of this type, coming later, undoes it
 	After      string `json:"after,omitempty"`       // only after an event of this type, at most Apart days earlier
 	Near       string `json:"near,omitempty"`        // only with an event of this type before or after it, at most Apart days away

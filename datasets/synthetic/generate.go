@@ -127,17 +127,27 @@ func name(index int) string { return fmt.Sprintf("c%08d", index) }
 // journey converts the customer under construction.
 func (m *maker) journey() *features.Journey {
 	j := &features.Journey{Customer: name(m.c.index), Profile: m.c.profile.values(), Events: make([]features.Event, len(m.c.events))}
-	values := make([]features.Value, 4*len(m.c.events))
+	width := len(Layout().Event)
+	values := make([]features.Value, width*len(m.c.events))
 	for i := range m.c.events {
 		ev := &m.c.events[i]
-		row := values[4*i : 4*i+4 : 4*i+4]
-		row[0], row[1], row[2], row[3] = features.Text(channelNames[ev.channel]), features.Number(ev.amount), features.Text(statusNames[ev.status]), features.Missing()
+		row := values[width*i : width*(i+1) : width*(i+1)]
+		row[0], row[1], row[2] = features.Text(channelNames[ev.channel]), features.Number(ev.amount), features.Text(statusNames[ev.status])
+		row[3], row[4] = features.Missing(), features.Missing()
 		if ev.rating > 0 {
-			row[3] = features.Number(float64(ev.rating))
+			row[ratingColumn(ev)] = features.Number(float64(ev.rating))
 		}
 		j.Events[i] = features.Event{Time: ev.at, Offset: m.c.zone.offset(ev.at), Type: typeNames[ev.typ], Values: row}
 	}
 	return j
+}
+
+// ratingColumn is the position in Layout().Event that holds the event's rating.
+func ratingColumn(ev *event) int {
+	if ev.typ == review {
+		return 4
+	}
+	return 3
 }
 
 // truth converts what is known about the customer under construction.

@@ -19,8 +19,11 @@ const (
 	tables
 )
 
+// ratingNames are the names of the columns that ratingColumn points to.
+var ratingNames = [5]string{3: "satisfaction", 4: "stars"}
+
 func headers(format string) [tables]string {
-	events := "event_id,customer,time,type,channel,amount,status,rating\n"
+	events := "event_id,customer,time,type,channel,amount,status,satisfaction,stars\n"
 	if format == "jsonl" {
 		events = ""
 	}
@@ -83,9 +86,11 @@ func (m *maker) appendCSV(b []byte, customer string, i int) []byte {
 	b = append(append(b, ','), channelNames[ev.channel]...)
 	b = appendNumber(append(b, ','), ev.amount)
 	b = append(append(b, ','), statusNames[ev.status]...)
-	b = append(b, ',')
-	if ev.rating > 0 {
-		b = append(b, '0'+ev.rating)
+	for column := 3; column <= 4; column++ {
+		b = append(b, ',')
+		if ev.rating > 0 && column == ratingColumn(ev) {
+			b = append(b, '0'+ev.rating)
+		}
 	}
 	return append(b, '\n')
 }
@@ -109,7 +114,8 @@ func (m *maker) appendJSON(b []byte, customer string, i int) []byte {
 		b = append(append(append(b, `,"status":"`...), statusNames[ev.status]...), '"')
 	}
 	if ev.rating > 0 {
-		b = append(append(b, `,"rating":`...), '0'+ev.rating)
+		b = append(append(b, `,"`...), ratingNames[ratingColumn(ev)]...)
+		b = append(b, '"', ':', '0'+ev.rating)
 	}
 	return append(b, '}', '\n')
 }

@@ -11,8 +11,9 @@
 //
 // [Generate] yields journeys in memory, [Write] streams them to files together
 // with a task file and the planted truth. The same [Config] gives the same
-// bytes, whatever the number of processors; a customer does not change when
-// more customers are asked for.
+// bytes, however many processors of one kind there are (another kind may round
+// differently); a customer does not change when more customers are asked for.
+// [Inject] spoils journeys of any data set.
 package synthetic
 
 import (

@@ -171,9 +171,9 @@ func TestExtremesAreWellFormed(t *testing.T) {
 		change func(*Config)
 	}{
 		{"short", func(c *Config) { c.Days, c.Horizon = minDays, 1 }},
-		{"long", func(c *Config) { c.Days, c.Horizon, c.Customers = 2000, 400, 30 }},
+		{"long", func(c *Config) { c.Days, c.Horizon, c.Customers = 900, 400, 50 }},
 		{"hardly anything happens", func(c *Config) { c.Activity = 0.01 }},
-		{"crowded", func(c *Config) { c.Activity, c.Customers = 20, 40 }},
+		{"crowded", func(c *Config) { c.Activity, c.Customers = 6, 60 }},
 		{"anomalies everywhere", func(c *Config) { c.Anomalies, c.Outages = 0.5, 30 }},
 		{"hardly anything known", func(c *Config) { c.Missing = 0.99 }},
 		{"certain outcomes", func(c *Config) { c.Strength = 10 }},

@@ -21,7 +21,8 @@ events:
       - {name: channel, kind: categorical}
       - {name: amount, kind: numeric}
       - {name: status, kind: categorical}
-      - {name: rating, kind: numeric}
+      - {name: satisfaction, kind: numeric}
+      - {name: stars, kind: numeric}
     ignore: [event_id]
 
 profiles:

@@ -103,7 +103,8 @@ func Layout() features.Layout {
 			{Name: "channel", Kind: features.Categorical},
 			{Name: "amount", Kind: features.Numeric},
 			{Name: "status", Kind: features.Categorical},
-			{Name: "rating", Kind: features.Numeric},
+			{Name: "satisfaction", Kind: features.Numeric}, // 1 to 5, of a resolved ticket
+			{Name: "stars", Kind: features.Numeric},        // 1 to 5, of a review
 		},
 	}
 }
@@ -115,7 +116,7 @@ type event struct {
 	typ     word
 	channel word
 	status  word
-	rating  word // 1 to 5, 0 none
+	rating  word // 1 to 5, 0 none: the stars of a review, the satisfaction of anything else
 	planted bool // part of an anomaly
 }
 

@@ -132,7 +132,7 @@ func TestFilesMatchJourneys(t *testing.T) {
 			_, offset := at.Zone()
 			if got["customer"] != j.Customer || at.UnixMicro() != ev.Time || int32(offset) != ev.Offset || got["type"] != ev.Type ||
 				got["event_id"] != fmt.Sprintf("%s-%d", j.Customer, k) || got["channel"] != ev.Values[0].Text || got["status"] != ev.Values[2].Text ||
-				!sameNumber(got["amount"], ev.Values[1].Number) || !sameNumber(got["rating"], ev.Values[3].Number) {
+				!sameNumber(got["amount"], ev.Values[1].Number) || !sameNumber(got["satisfaction"], ev.Values[3].Number) || !sameNumber(got["stars"], ev.Values[4].Number) {
 				t.Fatalf("row %d is %v, want %+v", row, got, ev)
 			}
 		}
