@@ -14,11 +14,11 @@ type Config struct {
 	Members   int // k of TabM-mini; published 32, a quarter of the cost at 16
 	Width     int // d, hidden width; published 512
 	Layers    int // hidden layers
-	Embedding int // width of a numeric column's piecewise-linear embedding
+	Embedding int // width of a numeric column's piecewise-linear embedding; 0 chooses it by their number
 	Category  int // width of a many-levelled category's embedding
 	Ensemble  int // independently seeded classifiers whose probabilities are averaged
 
-	Epochs, Patience int     // most epochs; epochs without a better validation loss before the end
+	Epochs, Patience int     // most epochs; epochs without a better validation loss before the end; see epochRows
 	Batch            int     // rows between two steps of the optimiser
 	MicroBatch       int     // rows that one lane computes at once: a matter of caches, not of results
 	Threads          int     // lanes; gradients are added in lane order, so results repeat for equal Threads
@@ -41,7 +41,7 @@ type Config struct {
 // diffusion-scheduled denoising autoencoder.
 func DefaultConfig() Config {
 	return Config{
-		Members: 16, Width: 256, Layers: 2, Embedding: 16, Category: 8, Ensemble: 2,
+		Members: 16, Width: 256, Layers: 2, Category: 8, Ensemble: 2,
 		Epochs: 200, Patience: 16, Batch: 256, MicroBatch: 32, Threads: min(runtime.NumCPU(), 8),
 		LearningRate: 2e-3, WeightDecay: 3e-4, Dropout: 0.1, Clip: 1, PositiveWeight: 1, ExtraCuts: 4,
 		Denoise: true, DenoiseWidth: 256, DenoiseSteps: 3000,

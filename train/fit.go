@@ -115,9 +115,23 @@ func (s *schedule) crews(g *model.Graph, params *parameters, p problem) (learn, 
 	return hire(learners), hire(predictors), nil
 }
 
-// runEpoch passes once over the training rows.
+// epochRows returns the training rows of an epoch, counted from 1, in random
+// order. Each pass over the rows has an order of its own; a pass over many rows
+// makes several epochs, so that large training parts are judged as often,
+// counted in steps, as small ones.
+func (s *schedule) epochRows(epoch, rows int) []int {
+	share := max(1, (rows+mostEpochRows/2)/mostEpochRows)
+	pass, part := (epoch-1)/share, (epoch-1)%share
+	order := rand.New(rand.NewPCG(s.seed, uint64(pass))).Perm(rows)
+	return order[part*rows/share : (part+1)*rows/share]
+}
+
+// mostEpochRows is about the most rows of an epoch.
+const mostEpochRows = 12288
+
+// runEpoch trains on the rows of one epoch.
 func (s *schedule) runEpoch(ctx context.Context, run *state, p problem, learners *crew, learned []G.ValueGrad, optimiser *AdamW) error {
-	order := rand.New(rand.NewPCG(s.seed, uint64(run.epoch))).Perm(p.size())
+	order := s.epochRows(run.epoch, p.size())
 	batches := (len(order) + s.batch - 1) / s.batch
 	var loss, weight float64
 	for b := range batches {

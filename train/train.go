@@ -134,12 +134,20 @@ func (r *run) classifiers(ctx context.Context, b *weights.Bundle) error {
 
 // tabular returns the classifier's network.
 func (r *run) tabular() model.Network {
-	c := r.config
+	c, shape := r.config, tableShape(r.prepared.Schema)
+	embedding := c.Embedding
+	if embedding == 0 {
+		embedding = embeddingWidth(shape.Numeric)
+	}
 	return &model.TabM{
-		Table: tableShape(r.prepared.Schema), Targets: len(r.prepared.Targets),
-		Members: c.Members, Width: c.Width, Layers: c.Layers, Embedding: c.Embedding, CategoryWidth: c.Category,
+		Table: shape, Targets: len(r.prepared.Targets),
+		Members: c.Members, Width: c.Width, Layers: c.Layers, Embedding: embedding, CategoryWidth: c.Category,
 	}
 }
+
+// embeddingWidth is the published 16, less where there are so many numeric
+// columns that the first layer would take most of the time.
+func embeddingWidth(numeric int) int { return min(16, max(4, 512/max(1, numeric))) }
 
 // denoiser trains the anomaly network on the training part.
 func (r *run) denoiser(ctx context.Context, b *weights.Bundle) error {
@@ -151,7 +159,7 @@ func (r *run) denoiser(ctx context.Context, b *weights.Bundle) error {
 	}
 	s := r.schedule("denoiser", mix(c.Seed, 1<<32))
 	s.batch, s.learningRate, s.weightDecay, s.dropout = 64, 1e-3, 0, 0
-	s.epochs = max(1, c.DenoiseSteps*s.batch/max(s.batch, len(p.Train)))
+	s.epochs = max(1, c.DenoiseSteps*s.batch/max(s.batch, min(len(p.Train), mostEpochRows)))
 	s.patience = s.epochs
 	problem := newDenoising(g, *network, standardTable(p.Schema, p.Train), standardTable(p.Schema, p.Validation), s.seed)
 	params, err := r.train(ctx, network, g, problem, s)
