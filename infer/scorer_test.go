@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"moments/features"
@@ -54,6 +55,28 @@ func TestEveryDoorGivesTheSameBits(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A server scores from many goroutines at once.
+func TestScorerIsSafeForConcurrentUse(t *testing.T) {
+	b, journeys := testBundle(t, 100)
+	s := newScorer(t, b, ScorerOptions{Reasons: 2})
+	want, err := s.ScoreExamples(encodeAll(b.Schema, journeys))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var callers sync.WaitGroup
+	for caller := range 4 {
+		callers.Go(func() {
+			for i := caller; i < len(journeys); i += 2 {
+				got, err := s.ScoreJourney(&journeys[i], end(&journeys[i]))
+				if err != nil || !sameScore(&got, &want[i]) {
+					t.Errorf("customer %d: got %v, error %v, want %v", i, got, err, want[i])
+				}
+			}
+		})
+	}
+	callers.Wait()
 }
 
 // The blend of the classifiers is the weighted mean of what the reference

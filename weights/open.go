@@ -2,7 +2,6 @@ package weights
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -24,25 +23,34 @@ func Open(dir string) (*Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	const attempts = 5
+	// A bundle that is replaced while it is read is read again; as often as
+	// that, because each time takes a whole Save.
+	const attempts = 100
 	for attempt := 1; ; attempt++ {
 		before, _ := os.Stat(dir)
 		b, err := read(dir)
-		if errors.Is(err, fs.ErrNotExist) && before == nil {
+		if err != nil && before == nil {
 			if old, oldErr := read(aside(dir)); oldErr == nil {
 				b, err = old, nil
 			}
 		}
+		if err == nil {
+			return b, nil
+		}
 		after, _ := os.Stat(dir)
-		replaced := before == nil != (after == nil) || before != nil && !os.SameFile(before, after)
-		// A bundle that was replaced while it was read is read again.
-		if err == nil || !replaced || attempt == attempts {
-			if err != nil {
-				err = fmt.Errorf("weights: opening %s: %w", dir, err)
-			}
-			return b, err
+		if sameFolder(before, after) || attempt == attempts {
+			return nil, fmt.Errorf("weights: opening %s: %w", dir, err)
 		}
 	}
+}
+
+// sameFolder says whether a folder is still the one it was; nil is none. The
+// time tells apart folders that were given the same inode one after the other.
+func sameFolder(before, after os.FileInfo) bool {
+	if before == nil || after == nil {
+		return before == after
+	}
+	return os.SameFile(before, after) && before.ModTime().Equal(after.ModTime())
 }
 
 // read reads the bundle in dir. It holds the folder open, so all files come
