@@ -59,9 +59,10 @@ func typeRecencies(e *Encoder, row []float32) []float32 {
 	return row
 }
 
-// Per numeric attribute, over the whole journey, in its own unit: change is the
-// mean absolute difference between neighbours, trend the least-squares slope
-// per event, and variation the deviation in units of the mean.
+// Per numeric attribute, over the whole journey, in its own unit: variation is
+// the deviation in units of the mean, the changes are differences between
+// neighbours (the mean one in size, the last one with its sign), and rises is
+// the share of them that are positive.
 
 func numberColumns(names ...string) func(*Schema) []Column {
 	return func(s *Schema) []Column {
@@ -77,19 +78,23 @@ func numberAggregates(e *Encoder, row []float32) []float32 {
 	for i := range e.numbers {
 		n := &e.numbers[i]
 		if n.count == 0 {
-			row = appendMissing(append(row, 0), 9)
+			row = appendMissing(append(row, 0), 10)
 			continue
 		}
-		spread := n.deviation()
+		spread, steps, last := n.deviation(), float64(n.count-1), missing
+		if n.count > 1 {
+			last = narrow(n.change)
+		}
 		row = append(row, narrow(n.sum), narrow(n.mean), narrow(n.last), narrow(n.low), narrow(n.high),
 			narrow(spread), ratio(spread, math.Abs(n.mean)), narrow(n.last-n.mean),
-			ratio(n.changes, float64(n.count-1)), narrow(n.trend()))
+			ratio(n.changes, steps), last, ratio(float64(n.rises), steps))
 	}
 	return row
 }
 
-// Per categorical attribute: the last value, the number of different ones and,
-// where there are few, how often each occurred.
+// Per categorical attribute: the last value and, where there are few levels,
+// how often each occurred; else the number of different ones, since many sparse
+// counts are noise that costs accuracy.
 
 func lastCategoryColumns(s *Schema) []Column {
 	var columns []Column
@@ -119,9 +124,9 @@ func categoryCountColumns(s *Schema) []Column {
 	var columns []Column
 	for _, code := range s.compiled.categories {
 		group := "attribute:" + code.Name
-		columns = append(columns, grouped(group, "distinct")...)
 		if len(code.Levels) > s.Options.LevelCounts {
-			continue // many sparse counts are noise: they cost accuracy
+			columns = append(columns, grouped(group, "distinct")...)
+			continue
 		}
 		for _, level := range code.Levels {
 			columns = append(columns, grouped(group, "count("+level+")")...)
@@ -132,8 +137,11 @@ func categoryCountColumns(s *Schema) []Column {
 
 func categoryCounts(e *Encoder, row []float32) []float32 {
 	for i := range e.categories {
-		row = append(row, float32(e.categories[i].distinct))
-		for _, count := range e.categories[i].counts {
+		c := &e.categories[i]
+		if !c.counted {
+			row = append(row, float32(c.distinct))
+		}
+		for _, count := range c.counts {
 			row = append(row, float32(count))
 		}
 	}

@@ -20,7 +20,7 @@ type Example struct {
 // allocates nothing. One goroutine may use it at a time.
 type Encoder struct {
 	schema     *compiled
-	options    Options
+	rhythms    Rhythms // of training
 	profile    []Value // the values that Start was given, by kept field
 	count      int     // events
 	first      instant
@@ -32,6 +32,7 @@ type Encoder struct {
 	categories []categoryState // one for each kept categorical attribute
 	tail       tail
 	windows    windowSums // scratch of Encode
+	gaps       []int64    // scratch of Encode
 	at         int64      // the moment that Encode is at
 }
 
@@ -46,7 +47,7 @@ type instant struct {
 func (s *Schema) NewEncoder() *Encoder {
 	c := s.compiled
 	e := &Encoder{
-		schema: c, options: s.Options,
+		schema: c, rhythms: s.Rhythms,
 		profile:    make([]Value, len(c.profile)),
 		types:      make([]typeState, s.Frequent+1),
 		numbers:    make([]numberState, len(c.numbers)),
@@ -55,7 +56,6 @@ func (s *Schema) NewEncoder() *Encoder {
 	for i := range e.categories {
 		e.categories[i].init(len(c.categories[i].Levels), s.Options.LevelCounts)
 	}
-	e.rhythm.early = make([]int32, len(s.Windows))
 	e.windows.init(s)
 	e.tail.init(s)
 	e.Start(nil)
@@ -70,7 +70,7 @@ func (e *Encoder) Start(profile []Value) {
 	}
 	e.count, e.lastType = 0, MissingID
 	e.first, e.last = instant{}, instant{}
-	e.rhythm.reset()
+	e.rhythm = rhythmState{}
 	clear(e.types)
 	clear(e.numbers)
 	for i := range e.categories {
@@ -90,7 +90,7 @@ func (e *Encoder) Append(ev *Event) {
 	} else {
 		e.first = now
 	}
-	e.rhythm.add(now, e.first, gap, e.windows.windows)
+	e.rhythm.add(now, gap)
 	e.count++
 	e.last = now
 	e.lastType = idOf(e.schema.types, ev.Type)

@@ -9,7 +9,8 @@ import (
 // that write them in the same order. Adding an aggregate is adding a row.
 type family struct {
 	name    string
-	events  bool // drawn only where training had events
+	events  bool                 // drawn only where training had events
+	suits   func(s *Schema) bool // whether it is drawn unless Options say otherwise; nil for always
 	columns func(s *Schema) []Column
 	numbers func(e *Encoder, row []float32) []float32 // appends the numeric columns; nil for none
 	ids     func(e *Encoder, row []int32) []int32     // appends the categorical columns; nil for none
@@ -18,7 +19,11 @@ type family struct {
 
 // families lists all features. Durations are in days, times of day in hours.
 // A number that does not exist yet (the first purchase before any purchase,
-// the deviation of one gap) is missing.
+// the median of no gap) is missing.
+//
+// The choice was measured on public logs of purchases, games, bills and loan
+// applications: this compact set did as well as three times its columns, and
+// families that helped nowhere are drawn on request only.
 //
 // It is filled by init because the functions in it look at schemas, which look
 // at the table.
@@ -27,25 +32,31 @@ var families []family
 func init() {
 	families = []family{
 		{name: "profile", columns: profileColumns, numbers: profileNumbers, ids: profileIDs, levels: profileLevels},
-		{name: "volume", events: true, columns: timing("events", "active_days", "active_hours", "event_types"), numbers: volume},
-		{name: "tenure", events: true, columns: timing("tenure_days", "recency_days", "active_share", "alive_log"), numbers: tenure},
-		{name: "gaps", events: true, columns: timing("gap_mean_days", "gap_sd_days", "gap_min_days", "gap_max_days", "gap_last_days",
-			"gap_first_days", "gap_second_days", "gap_last_to_mean", "recency_to_gap_mean"), numbers: gaps},
-		{name: "sessions", events: true, columns: timing("sessions", "events_per_session", "events_first_session", "events_last_session"), numbers: sessions},
-		{name: "clock", events: true, columns: timing("last_hour", "last_weekday", "first_hour", "first_weekday"), numbers: clock},
+		{name: "volume", events: true, columns: timing("events", "active_days", "events_per_active_day"), numbers: volume},
+		{name: "tenure", events: true, columns: timing("tenure_days", "recency_days"), numbers: tenure},
+		{name: "gaps", events: true, columns: timing("gap_last_days", "gap_mean_days", "gap_min_days", "gap_max_days", "gap_median_days"), numbers: gaps},
+		{name: "silence", events: true, columns: timing("recency_to_gap_mean", "recency_to_gap_max", "active_share", "events_per_day", "alive_log", "silence_score"), numbers: silence},
 		{name: "quarters", events: true, columns: timing("events_quarter_1", "events_quarter_2", "events_quarter_3", "events_quarter_4"), numbers: quarters},
-		{name: "early windows", events: true, columns: earlyColumns, numbers: early},
+		{name: "sessions", events: true, columns: timing("sessions", "events_per_session", "events_last_session", "events_first_session"), numbers: sessions},
+		{name: "clock", events: true, suits: hasClock, columns: timing("last_hour", "last_weekday", "first_hour", "first_weekday"), numbers: clock},
+		{name: "season", events: true, columns: seasonColumns, numbers: season},
 		{name: "last type", events: true, columns: lastTypeColumns, ids: lastTypeID, levels: lastTypeLevels},
 		{name: "type counts", events: true, columns: typeCountColumns, numbers: typeCounts},
 		{name: "type firsts", events: true, columns: typeColumns("first_days"), numbers: typeFirsts},
 		{name: "type recencies", events: true, columns: typeColumns("recency_days"), numbers: typeRecencies},
-		{name: "numbers", events: true, columns: numberColumns("sum", "mean", "last", "min", "max", "sd", "variation", "last_less_mean", "change", "trend"), numbers: numberAggregates},
+		{name: "numbers", events: true, columns: numberColumns("sum", "mean", "last", "min", "max", "sd", "variation",
+			"last_less_mean", "change_mean", "change_last", "rises"), numbers: numberAggregates},
 		{name: "last category", events: true, columns: lastCategoryColumns, ids: lastCategoryIDs, levels: lastCategoryLevels},
 		{name: "category counts", events: true, columns: categoryCountColumns, numbers: categoryCounts},
-		{name: "windows", events: true, columns: windowColumns, numbers: windowAggregates},
-		{name: "window trends", events: true, columns: windowTrendColumns, numbers: windowTrends},
+		{name: "windows", events: true, columns: windowColumns, numbers: windowCounts},
+		{name: "window types", events: true, suits: fewTypesAtOneMoment, columns: windowTypeColumns, numbers: windowTypeCounts},
+		{name: "window sums", events: true, suits: onRequest, columns: windowSumColumns(""), numbers: windowTotals},
+		{name: "window trends", events: true, suits: onRequest, columns: windowTrendColumns, numbers: windowTrends},
 	}
 }
+
+// onRequest is for families that Options.With must name.
+func onRequest(*Schema) bool { return false }
 
 // Families names the families of features, in column order.
 func Families() []string {

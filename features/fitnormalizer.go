@@ -198,8 +198,8 @@ func (n *NumericScale) bins(sorted []float32) []float32 {
 	return slices.Compact(edges)
 }
 
-// binary fits the indicators of missing numbers and of the levels of small
-// vocabularies, each once and only those that vary.
+// binary fits the indicators of missing numbers, of zeros that stand apart and
+// of the levels of small vocabularies, each once and only those that vary.
 func (f *normalizerFit) binary() []Indicator {
 	indicators := []Indicator{}
 	seen := make(map[string]bool) // the bits over all examples
@@ -217,6 +217,9 @@ func (f *normalizerFit) binary() []Indicator {
 		switch {
 		case column < f.schema.numeric:
 			add(Indicator{Column: column, ID: MissingID})
+			if f.zeroStandsApart(column) {
+				add(Indicator{Column: column, ID: ZeroID})
+			}
 		case len(f.schema.levelsOf(column)) <= maxOneHot:
 			for id := range int32(len(f.schema.levelsOf(column)) + FirstKnownID) {
 				add(Indicator{Column: column, ID: id})
@@ -224,6 +227,23 @@ func (f *normalizerFit) binary() []Indicator {
 		}
 	}
 	return indicators
+}
+
+// zeroStandsApart says whether a number as the source gave it, rather than an
+// aggregate, is often zero among many other values: an amount of exactly 0
+// tends to mean something else than a small one.
+func (f *normalizerFit) zeroStandsApart(column int) bool {
+	c := f.schema.columns[column]
+	if c.Name != c.Group && c.Name != c.Group+"/last" {
+		return false
+	}
+	sorted, zeros := f.sorted(f.column(column)), 0
+	for _, x := range sorted {
+		if x == 0 {
+			zeros++
+		}
+	}
+	return 100*zeros >= len(f.rows) && 2*zeros <= len(f.rows) && len(slices.Compact(sorted)) >= 50
 }
 
 // indicate counts an indicator's ones and packs its bits.

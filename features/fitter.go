@@ -3,6 +3,7 @@ package features
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Options choose what a schema holds. A zero member stands for its default.
@@ -14,8 +15,9 @@ type Options struct {
 	WindowTypes int      `json:"window_types"` // the most event types that are counted per window
 	MaxWindows  int      `json:"max_windows"`  // the most windows
 	LevelCounts int      `json:"level_counts"` // attributes of up to this many levels are counted per level
-	Tail        int      `json:"tail"`         // the most recent events that windows can see; bounds the memory of one journey
+	Tail        int      `json:"tail"`         // the last events that windows, quarters and the median gap look at; bounds the memory of one journey
 	Sequence    int      `json:"sequence"`     // the last events put into Example.Sequence; 0 for none
+	With        []string `json:"with"`         // families of features drawn although they are not by default
 	Without     []string `json:"without"`      // families of features left out; see Families
 }
 
@@ -24,7 +26,7 @@ type Options struct {
 func DefaultOptions() Options {
 	return Options{
 		MinCount: 3, MaxLevels: 5000, MaxTypes: 32, TypeShare: 0.01, WindowTypes: 8,
-		MaxWindows: 5, LevelCounts: 10, Tail: 2048,
+		MaxWindows: 3, LevelCounts: 10, Tail: 2048,
 	}
 }
 
@@ -66,9 +68,9 @@ func (o Options) validate() error {
 	if !(o.TypeShare > 0 && o.TypeShare <= 1) {
 		return fmt.Errorf("features: option type_share is %g, want a share above 0 and up to 1", o.TypeShare)
 	}
-	for _, name := range o.Without {
+	for _, name := range slices.Concat(o.With, o.Without) {
 		if !isFamily(name) {
-			return fmt.Errorf("features: option without names %q, want some of %v", name, Families())
+			return fmt.Errorf("features: options with and without name the family %q, want some of %q", name, Families())
 		}
 	}
 	return nil
@@ -91,6 +93,7 @@ type Fitter struct {
 	attributes []fieldStats
 	types      levelStats
 	windows    windowStats
+	rhythm     rhythmStats
 	call       int // number of the current Add
 }
 
@@ -99,7 +102,7 @@ func NewFitter(layout Layout, options Options) *Fitter {
 	return &Fitter{
 		layout: layout, options: options.withDefaults(), seen: make(map[uint64]int),
 		profile: newFieldStats(layout.Profile), attributes: newFieldStats(layout.Event),
-		types: newLevelStats(),
+		types: newLevelStats(), rhythm: rhythmStats{cutoffs: make(map[int64]int)},
 	}
 }
 
@@ -123,6 +126,7 @@ func (f *Fitter) Add(j *Journey, c Cutoff) {
 		}
 	}
 	f.windows.add(events, c.Time)
+	f.rhythm.add(events, seen, c.Time)
 	f.events += max(0, len(events)-seen)
 	f.seen[key] = max(seen, len(events))
 }
@@ -147,6 +151,7 @@ func (f *Fitter) Schema() (*Schema, error) {
 	}
 	if f.events > 0 {
 		s.Windows = f.windows.choose(f.options.MaxWindows)
+		s.Rhythms = f.rhythm.close()
 	}
 	if err := s.Validate(); err != nil {
 		return nil, err

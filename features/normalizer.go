@@ -22,13 +22,16 @@ type NumericScale struct {
 }
 
 // An Indicator is 1 where a categorical column has the id, or where a numeric
-// column is missing (id [MissingID]), and else 0.
+// column is missing (id [MissingID]) or zero (id [ZeroID]), and else 0.
 type Indicator struct {
 	Column    int     `json:"column"`
 	ID        int32   `json:"id"`
 	Mean      float64 `json:"mean"`
 	Deviation float64 `json:"deviation"`
 }
+
+// ZeroID is the id of an indicator of zeros in a numeric column.
+const ZeroID = 1
 
 const (
 	maxOneHot      = 9                 // categorical columns of up to so many levels are one-hot
@@ -97,10 +100,13 @@ func (c *compiled) id(ex *Example, column int) int32 {
 // value is 0 or 1; numeric is the number of numeric columns.
 func (b *Indicator) value(ex *Example, numeric int) float32 {
 	var on bool
-	if b.Column < numeric {
-		on = !finite(ex.Numeric[b.Column])
-	} else {
+	switch {
+	case b.Column >= numeric:
 		on = ex.Category[b.Column-numeric] == b.ID
+	case b.ID == ZeroID:
+		on = ex.Numeric[b.Column] == 0
+	default:
+		on = !finite(ex.Numeric[b.Column])
 	}
 	if on {
 		return 1
@@ -181,8 +187,8 @@ func standard(x, mean, deviation float64) float32 {
 }
 
 // StandardColumns names the positions of a standardised row: the column's
-// name, or column=level for one level of it, where a level may be (missing) or
-// (unseen).
+// name, or column=level for one level of it, where a level may be (missing),
+// (unseen) or, of a number, 0.
 func (s *Schema) StandardColumns() []string {
 	n := s.normalizer()
 	var names []string
@@ -196,10 +202,12 @@ func (s *Schema) StandardColumns() []string {
 }
 
 func (c *compiled) levelName(b Indicator) string {
-	switch b.ID {
-	case MissingID:
+	switch {
+	case b.ID == MissingID:
 		return "(missing)"
-	case UnseenID:
+	case b.Column < c.numeric:
+		return "0"
+	case b.ID == UnseenID:
 		return "(unseen)"
 	}
 	return c.levelsOf(b.Column)[b.ID-FirstKnownID]

@@ -18,6 +18,9 @@ type reference struct {
 	out    map[string]float64
 }
 
+// everything asks for the families that are not drawn by default.
+var everything = []string{"window types", "window sums", "window trends"}
+
 func referenceColumns(s *Schema, j *Journey, c Cutoff) map[string]float64 {
 	r := &reference{at: c.Time, schema: s, out: make(map[string]float64)}
 	for _, event := range j.Events[:c.Events] {
@@ -67,19 +70,25 @@ func (r *reference) timing() {
 	first, last := r.events[0], r.events[n-1]
 	set := func(name string, x float64) { r.out["timing/"+name] = x }
 	tenure := r.at - first.Time
+	// A local clock may run back when the offset changes; days count as they are first reached.
+	active := reached(r.events, func(t time.Time) int64 { return t.Unix() / 86400 })
 	set("events", float64(n))
-	// A local clock may run back when the offset changes; days and hours count as they are first reached.
-	set("active_days", reached(r.events, func(t time.Time) int64 { return t.Unix() / 86400 }))
-	set("active_hours", reached(r.events, func(t time.Time) int64 { return t.Unix() / 3600 }))
-	set("event_types", distinct(r.events, func(e Event) string { return r.column(e.Type) }))
+	set("active_days", active)
+	set("events_per_active_day", float64(n)/active)
 	set("tenure_days", days(tenure))
 	set("recency_days", days(r.at-last.Time))
 	set("active_share", float64(last.Time-first.Time)/float64(tenure))
+	set("events_per_day", float64(n)/days(tenure))
 	set("alive_log", float64(n-1)*(math.Log(max(days(last.Time-first.Time), days(Second)))-math.Log(max(days(tenure), days(Second)))))
 	set("last_hour", hours(local(last)))
-	set("first_hour", hours(local(first)))
 	set("last_weekday", float64((local(last).Weekday()+6)%7))
-	set("first_weekday", float64((local(first).Weekday()+6)%7))
+	set("last_month_day", float64(local(last).Day()))
+	set("first_hour", math.NaN())
+	set("first_weekday", math.NaN())
+	if first.Time != last.Time {
+		set("first_hour", hours(local(first)))
+		set("first_weekday", float64((local(first).Weekday()+6)%7))
+	}
 	for q := range int64(4) {
 		set(fmt.Sprint("events_quarter_", q+1), r.count(func(_ int, e Event) bool {
 			from, to := first.Time+tenure/4*q, first.Time+tenure/4*(q+1)
@@ -88,7 +97,6 @@ func (r *reference) timing() {
 	}
 	for _, w := range r.schema.Windows {
 		name := FormatDuration(w)
-		set("events_first_"+name, r.count(func(_ int, e Event) bool { return e.Time-first.Time < w }))
 		recent := r.count(func(_ int, e Event) bool { return r.at-e.Time < w })
 		set("events_"+name, recent)
 		set("events_growth_"+name, recent-r.count(func(_ int, e Event) bool { return r.at-e.Time >= w && r.at-e.Time < 2*w }))
@@ -109,30 +117,33 @@ func reached(events []Event, unit func(time.Time) int64) float64 {
 }
 
 func (r *reference) gaps(set func(string, float64)) {
+	recency := days(r.at - r.events[len(r.events)-1].Time)
 	var gaps []float64
+	training := r.schema.Rhythms
+	deviation := math.Sqrt(training.LogGapVariance)
+	logs := []float64{training.LogGapMean - deviation, training.LogGapMean + deviation} // two gaps as in training
 	for i := 1; i < len(r.events); i++ {
-		gaps = append(gaps, days(r.events[i].Time-r.events[i-1].Time))
+		gap := days(r.events[i].Time - r.events[i-1].Time)
+		gaps, logs = append(gaps, gap), append(logs, math.Log1p(gap*86400))
 	}
-	nan := math.NaN()
-	for _, name := range []string{"gap_mean_days", "gap_sd_days", "gap_min_days", "gap_max_days", "gap_last_days", "gap_first_days", "gap_second_days", "gap_last_to_mean", "recency_to_gap_mean"} {
-		set(name, nan)
+	mean, sd := meanAndDeviation(logs)
+	set("silence_score", (math.Log1p(recency*86400)-mean)/sd)
+	for _, name := range []string{"gap_last_days", "gap_mean_days", "gap_min_days", "gap_max_days", "gap_median_days", "recency_to_gap_mean", "recency_to_gap_max"} {
+		set(name, math.NaN())
 	}
 	if len(gaps) == 0 {
 		return
 	}
-	mean, sd := meanAndDeviation(gaps)
-	set("gap_mean_days", mean)
-	set("gap_sd_days", sd)
-	set("gap_min_days", slices.Min(gaps))
-	set("gap_max_days", slices.Max(gaps))
+	mean, _ = meanAndDeviation(gaps)
+	sorted := slices.Sorted(slices.Values(gaps))
 	set("gap_last_days", gaps[len(gaps)-1])
-	set("gap_first_days", gaps[0])
-	if len(gaps) > 1 {
-		set("gap_second_days", gaps[1])
-	}
+	set("gap_mean_days", mean)
+	set("gap_min_days", sorted[0])
+	set("gap_max_days", sorted[len(sorted)-1])
+	set("gap_median_days", (sorted[len(sorted)/2]+sorted[(len(sorted)-1)/2])/2)
 	if mean > 0 {
-		set("gap_last_to_mean", gaps[len(gaps)-1]/mean)
-		set("recency_to_gap_mean", days(r.at-r.events[len(r.events)-1].Time)/mean)
+		set("recency_to_gap_mean", recency/mean)
+		set("recency_to_gap_max", recency/sorted[len(sorted)-1])
 	}
 }
 
@@ -196,8 +207,8 @@ func (r *reference) attributes() {
 			}
 			known[text] = true
 		}
-		r.out[group+"/distinct"] = float64(len(known))
 		if len(field.Levels) > r.schema.Options.LevelCounts {
+			r.out[group+"/distinct"] = float64(len(known))
 			continue
 		}
 		for _, level := range field.Levels {
@@ -239,7 +250,7 @@ func (r *reference) number(group string, k int) {
 		r.out[group+"/sum_growth_"+FormatDuration(w)] = sums[-w]
 	}
 	set := func(name string, x float64) { r.out[group+"/"+name] = x }
-	for _, name := range []string{"mean", "last", "min", "max", "sd", "variation", "last_less_mean", "change", "trend"} {
+	for _, name := range []string{"mean", "last", "min", "max", "sd", "variation", "last_less_mean", "change_mean", "change_last", "rises"} {
 		set(name, math.NaN())
 	}
 	set("sum", 0)
@@ -258,18 +269,17 @@ func (r *reference) number(group string, k int) {
 	if mean != 0 {
 		set("variation", sd/math.Abs(mean))
 	}
-	if len(xs) > 1 {
-		change, top, bottom := 0.0, 0.0, 0.0
-		for i, x := range xs {
-			position := float64(i) - (n-1)/2
-			top += position * x
-			bottom += position * position
-			if i > 0 {
-				change += math.Abs(x - xs[i-1])
-			}
+	changes, rises := 0.0, 0.0
+	for i := 1; i < len(xs); i++ {
+		changes += math.Abs(xs[i] - xs[i-1])
+		if xs[i] > xs[i-1] {
+			rises++
 		}
-		set("change", change/(n-1))
-		set("trend", top/bottom)
+	}
+	if n > 1 {
+		set("change_mean", changes/(n-1))
+		set("change_last", last-xs[len(xs)-2])
+		set("rises", rises/(n-1))
 	}
 }
 
@@ -288,7 +298,7 @@ func meanAndDeviation(xs []float64) (mean, sd float64) {
 }
 
 func TestAggregatesAgreeWithTheSlowReference(t *testing.T) {
-	s, _, _ := fitShop(t, Options{}, 500)
+	s, _, _ := fitShop(t, Options{With: everything}, 500)
 	r := rand.New(rand.NewPCG(21, 22))
 	e := s.NewEncoder()
 	var ex Example

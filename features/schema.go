@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"math"
 	"slices"
 	"unicode/utf8"
 )
@@ -32,9 +31,21 @@ type Schema struct {
 	Types      []string       `json:"types"`      // known event types by falling number of journeys; ids 2, 3, ...
 	Frequent   int            `json:"frequent"`   // the first so many types have columns of their own
 	Windows    []int64        `json:"windows"`    // microseconds, ascending
+	Rhythms    Rhythms        `json:"rhythms"`
 	Normalizer *Normalizer    `json:"normalizer,omitempty"`
 
 	compiled *compiled // lookups made from the fields above; never nil in a usable schema
+}
+
+// Rhythms is what the training split showed of time. It decides which families
+// of features are drawn and what a silence is compared with.
+type Rhythms struct {
+	Clock          bool    `json:"clock"`            // some event is not at midnight, so hours and weekdays mean something
+	MonthDays      bool    `json:"month_days"`       // the cutoffs cover a month and a half, so days of the month repeat
+	Months         bool    `json:"months"`           // the cutoffs cover a year and a half, so months repeat
+	OneMoment      bool    `json:"one_moment"`       // all cutoffs are the same instant
+	LogGapMean     float64 `json:"log_gap_mean"`     // of log1p of the seconds between events
+	LogGapVariance float64 `json:"log_gap_variance"` // of the same
 }
 
 // A FieldSummary is what the training split showed of one field.
@@ -76,7 +87,6 @@ type compiled struct {
 	numbers    []fieldCode // kept numeric event attributes
 	categories []fieldCode // kept categorical event attributes
 	types      map[string]int32
-	span       int64 // microseconds of past that the windows look at
 }
 
 // A fieldCode reads one field of a profile or an event.
@@ -96,16 +106,11 @@ func (s *Schema) compile() {
 			c.categories = append(c.categories, code)
 		}
 	}
-	if s.Events > 0 && !slices.Contains(s.Options.Without, "quarters") {
-		c.span = math.MaxInt64 // the quarters look back to the first event
-	} else if len(s.Windows) > 0 {
-		c.span = 2 * s.Windows[len(s.Windows)-1] // the trend looks at the window before
-	}
 	s.compiled = c
 	var categorical []Column
 	for i := range families {
 		f := &families[i]
-		if f.events && s.Events == 0 || slices.Contains(s.Options.Without, f.name) {
+		if !s.draws(f) {
 			continue
 		}
 		c.families = append(c.families, f)
@@ -122,6 +127,17 @@ func (s *Schema) compile() {
 	}
 	c.numeric = len(c.columns)
 	c.columns = append(c.columns, categorical...)
+}
+
+// draws says whether a family is part of the schema.
+func (s *Schema) draws(f *family) bool {
+	switch {
+	case f.events && s.Events == 0 || slices.Contains(s.Options.Without, f.name):
+		return false
+	case f.suits == nil || slices.Contains(s.Options.With, f.name):
+		return true
+	}
+	return f.suits(s)
 }
 
 // codesOf makes the readers of the fields that have columns.

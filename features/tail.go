@@ -5,14 +5,15 @@ import (
 	"slices"
 )
 
-// A tail keeps the last events of a journey: those the windows reach, up to
-// Options.Tail of them, and those of the sequence. Events are stored column by
-// column and dropped from the front in batches, so that Append is O(1).
+// A tail keeps the last events of a journey: Options.Tail of them for the
+// aggregates that look back, or more when the sequence is longer. Events are
+// stored column by column and dropped from the front in batches, so that Append
+// is O(1).
 type tail struct {
-	span    int64 // microseconds that the windows look back
-	most    int   // events that the windows may see
-	steps   int   // events kept for the sequence: one more than it holds, so that its first gap is known
-	head    int   // the first event kept; those before await their removal
+	most    int // events that aggregates may see
+	steps   int // events that the sequence holds
+	room    int // events kept: those, and one before the sequence, whose first gap is known by it
+	head    int // the first event kept; those before await their removal
 	times   []instant
 	types   []int32
 	numbers []float64 // (events, width) row-major
@@ -23,11 +24,8 @@ type tail struct {
 
 func (t *tail) init(s *Schema) {
 	*t = tail{
-		span: s.compiled.span, most: s.Options.Tail, steps: s.Options.Sequence,
+		most: s.Options.Tail, steps: s.Options.Sequence, room: max(s.Options.Tail, s.Options.Sequence+1),
 		width: len(s.compiled.numbers), depth: len(s.compiled.categories),
-	}
-	if t.steps > 0 {
-		t.steps++
 	}
 }
 
@@ -36,20 +34,19 @@ func (t *tail) reset() {
 	t.times, t.types, t.numbers, t.ids = t.times[:0], t.types[:0], t.numbers[:0], t.ids[:0]
 }
 
-// push adds an event, whose numbers and categories follow, and lets go of the
-// events that nothing will look at again.
+// push adds an event, whose numbers and categories follow.
 func (t *tail) push(now instant, kind int32) {
 	t.times = append(t.times, now)
 	t.types = append(t.types, kind)
-	for kept := len(t.times) - t.head; kept > t.steps; kept-- {
-		if kept <= t.most && now.time-t.times[t.head].time < t.span {
-			break
-		}
-		t.head++
-	}
-	if t.head > 64 && t.head > len(t.times)/2 {
+	t.head = max(0, len(t.times)-t.room)
+	if t.head > t.room {
 		t.compact()
 	}
+}
+
+// recent are the times of the events that aggregates may see, oldest first.
+func (t *tail) recent() []instant {
+	return t.times[max(t.head, len(t.times)-t.most):]
 }
 
 // compact moves the kept events to the front. The newest event has no numbers
@@ -90,7 +87,7 @@ func (t *tail) sequence(e *Encoder, s *Sequence) {
 		Type: s.Type[:0], Category: s.Category[:0], Amount: s.Amount[:0], Gap: s.Gap[:0],
 		Elapsed: s.Elapsed[:0], ToCutoff: s.ToCutoff[:0], Hour: s.Hour[:0], Weekday: s.Weekday[:0],
 	}
-	steps := min(max(t.steps-1, 0), len(t.times)-t.head)
+	steps := min(t.steps, len(t.times)-t.head)
 	if steps == 0 {
 		return
 	}
@@ -106,15 +103,10 @@ func (t *tail) sequence(e *Encoder, s *Sequence) {
 		if i > t.head {
 			gap = now.time - t.times[i-1].time
 		}
-		s.Gap = append(s.Gap, logSeconds(gap))
-		s.Elapsed = append(s.Elapsed, logSeconds(now.time-e.first.time))
-		s.ToCutoff = append(s.ToCutoff, logSeconds(e.at-now.time))
+		s.Gap = append(s.Gap, float32(logSeconds(gap)))
+		s.Elapsed = append(s.Elapsed, float32(logSeconds(now.time-e.first.time)))
+		s.ToCutoff = append(s.ToCutoff, float32(logSeconds(e.at-now.time)))
 		s.Hour = append(s.Hour, float32(now.hour()))
 		s.Weekday = append(s.Weekday, float32(now.weekday()))
 	}
-}
-
-// logSeconds is log1p of microseconds as seconds.
-func logSeconds(micros int64) float32 {
-	return float32(math.Log1p(float64(micros) / float64(Second)))
 }

@@ -2,77 +2,148 @@ package features
 
 import (
 	"math"
+	"slices"
 	"sort"
+	"time"
 )
 
 // How much happened.
 
 func volume(e *Encoder, row []float32) []float32 {
-	met := 0
-	for i := range e.types {
-		if e.types[i].count > 0 {
-			met++ // all infrequent types together are one
-		}
-	}
-	return append(row, float32(e.count), float32(e.rhythm.days), float32(e.rhythm.hours), float32(met))
+	return append(row, float32(e.count), float32(e.rhythm.days), ratio(float64(e.count), float64(e.rhythm.days)))
 }
 
-// How long the journey is, how long ago its last event was, and two readings of
-// that silence: the share of the tenure that lies between the first event and
-// the last, and that share's logarithm times the number of repetitions. The
-// latter is how the silence enters the odds of being alive in the Pareto/NBD
-// model (Schmittlein, Morrison and Colombo, "Counting Your Customers", 1987).
+// How long the journey is and how long ago its last event was.
 
 func tenure(e *Encoder, row []float32) []float32 {
 	if e.count == 0 {
-		return appendMissing(row, 4)
+		return appendMissing(row, 2)
 	}
-	tenure, span := e.at-e.first.time, e.last.time-e.first.time
-	alive := float64(e.count-1) * math.Log(float64(max(span, Second))/float64(max(tenure, Second)))
-	return append(row, narrow(inDays(tenure)), narrow(inDays(e.at-e.last.time)),
-		ratio(float64(span), float64(tenure)), narrow(alive))
+	return append(row, narrow(inDays(e.at-e.first.time)), narrow(inDays(e.at-e.last.time)))
 }
 
-// The rhythm: days between events, and the last gap and the present silence in
-// units of the mean gap.
+// The days between events. The median is that of the last Options.Tail events.
 
 func gaps(e *Encoder, row []float32) []float32 {
 	r := &e.rhythm
 	if r.gaps == 0 {
-		return appendMissing(row, 9)
+		return appendMissing(row, 5)
 	}
-	second := missing
-	if r.gaps > 1 {
-		second = narrow(r.openings[1])
+	return append(row, narrow(inDays(r.last)), narrow(e.meanGap()), narrow(inDays(r.min)), narrow(inDays(r.max)), narrow(e.medianGap()))
+}
+
+// meanGap is in days; there must be a gap.
+func (e *Encoder) meanGap() float64 {
+	return inDays(e.last.time-e.first.time) / float64(e.rhythm.gaps)
+}
+
+// medianGap is in days; the mean of the two middle ones where there are two.
+func (e *Encoder) medianGap() float64 {
+	times := e.tail.recent()
+	e.gaps = e.gaps[:0]
+	for i := 1; i < len(times); i++ {
+		e.gaps = append(e.gaps, times[i].time-times[i-1].time)
 	}
-	return append(row, narrow(r.mean), narrow(deviation(r.squares, r.gaps)), narrow(r.min), narrow(r.max),
-		narrow(r.last), narrow(r.openings[0]), second,
-		ratio(r.last, r.mean), ratio(inDays(e.at-e.last.time), r.mean))
+	if len(e.gaps) == 0 {
+		return math.NaN()
+	}
+	slices.Sort(e.gaps)
+	return (inDays(e.gaps[(len(e.gaps)-1)/2]) + inDays(e.gaps[len(e.gaps)/2])) / 2
+}
+
+// The present silence in units of the journey's own rhythm: of its mean and of
+// its longest gap; the share of the tenure between the first and the last
+// event; the events per day; that share's logarithm times the number of
+// repetitions, which is how silence enters the odds of being alive in the
+// Pareto/NBD model (Schmittlein, Morrison and Colombo, "Counting Your
+// Customers", 1987); and the logarithm of the silence in deviations from the
+// mean logarithm of the gaps, to which two gaps as in training are added.
+
+func silence(e *Encoder, row []float32) []float32 {
+	if e.count == 0 {
+		return appendMissing(row, 6)
+	}
+	tenure, span, recency := e.at-e.first.time, e.last.time-e.first.time, e.at-e.last.time
+	toMean, toMax := missing, missing
+	if e.rhythm.gaps > 0 {
+		toMean, toMax = ratio(inDays(recency), e.meanGap()), ratio(float64(recency), float64(e.rhythm.max))
+	}
+	alive := float64(e.count-1) * math.Log(float64(max(span, Second))/float64(max(tenure, Second)))
+	return append(row, toMean, toMax, ratio(float64(span), float64(tenure)),
+		ratio(float64(e.count), inDays(tenure)), narrow(alive), narrow(e.silenceScore(recency)))
+}
+
+// silenceScore is in deviations.
+func (e *Encoder) silenceScore(recency int64) float64 {
+	const prior = 2
+	r, training := &e.rhythm, &e.rhythms
+	n := float64(r.gaps)
+	mean := (r.logs + prior*training.LogGapMean) / (n + prior)
+	squares := r.logSquares + prior*(training.LogGapVariance+training.LogGapMean*training.LogGapMean)
+	variance := max(0, squares/(n+prior)-mean*mean)
+	return (logSeconds(recency) - mean) / math.Sqrt(variance+1e-9)
 }
 
 // Sessions, which half an hour of silence parts: how many, the events of a
-// session, of the first one and of the last one.
+// session, of the last one and of the first one.
 
 func sessions(e *Encoder, row []float32) []float32 {
 	r := &e.rhythm
 	return append(row, float32(r.sessions), ratio(float64(e.count), float64(r.sessions)),
-		float32(r.firstSession), float32(r.lastSession))
+		float32(r.lastSession), float32(r.firstSession))
 }
 
-// The local time of day and weekday of the last and of the first event.
+// The local time of day and weekday of the last event, and of the first one
+// where it is not the last as well. Dates alone have no clock, and their
+// weekdays were found to be noise.
+
+func hasClock(s *Schema) bool { return s.Rhythms.Clock }
 
 func clock(e *Encoder, row []float32) []float32 {
 	if e.count == 0 {
 		return appendMissing(row, 4)
 	}
-	return append(row, float32(e.last.hour()), float32(e.last.weekday()), float32(e.first.hour()), float32(e.first.weekday()))
+	row = append(row, float32(e.last.hour()), float32(e.last.weekday()))
+	if e.first.time == e.last.time {
+		return appendMissing(row, 2)
+	}
+	return append(row, float32(e.first.hour()), float32(e.first.weekday()))
+}
+
+// The local day of the month, 1 to 31, and the month, 1 to 12, of the last
+// event, where training saw them repeat; else they would only date it.
+
+func seasonColumns(s *Schema) []Column {
+	var columns []Column
+	if s.Rhythms.MonthDays {
+		columns = grouped("timing", "last_month_day")
+	}
+	if s.Rhythms.Months {
+		columns = append(columns, grouped("timing", "last_month")...)
+	}
+	return columns
+}
+
+func season(e *Encoder, row []float32) []float32 {
+	month, day := missing, missing
+	if e.count > 0 {
+		_, m, d := time.UnixMicro(e.last.local()).UTC().Date()
+		month, day = float32(m), float32(d)
+	}
+	if e.rhythms.MonthDays {
+		row = append(row, day)
+	}
+	if e.rhythms.Months {
+		row = append(row, month)
+	}
+	return row
 }
 
 // The events in each quarter of the tenure, oldest first. Of a journey of more
 // events than Options.Tail the oldest count to the first quarter.
 
 func quarters(e *Encoder, row []float32) []float32 {
-	times := e.tail.times[e.tail.head:]
+	times := e.tail.recent()
 	before, quarter := 0, (e.at-e.first.time)/4
 	for k := range int64(4) {
 		after := e.count
@@ -82,23 +153,6 @@ func quarters(e *Encoder, row []float32) []float32 {
 		}
 		row = append(row, float32(after-before))
 		before = after
-	}
-	return row
-}
-
-// The events within each window after the first event.
-
-func earlyColumns(s *Schema) []Column {
-	var columns []Column
-	for _, window := range s.Windows {
-		columns = append(columns, grouped("timing", "events_first_"+FormatDuration(window))...)
-	}
-	return columns
-}
-
-func early(e *Encoder, row []float32) []float32 {
-	for _, count := range e.rhythm.early {
-		row = append(row, float32(count))
 	}
 	return row
 }

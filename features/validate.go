@@ -14,7 +14,7 @@ func (s *Schema) Validate() error {
 	if s.Version != schemaVersion {
 		return fmt.Errorf("features: schema has version %d, want %d", s.Version, schemaVersion)
 	}
-	steps := []func() error{s.Options.validate, s.validateFields, s.validateTypes, s.validateWindows, s.validateColumns}
+	steps := []func() error{s.Options.validate, s.validateFields, s.validateTypes, s.validateWindows, s.validateRhythms, s.validateColumns}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return err
@@ -97,6 +97,14 @@ func (s *Schema) validateWindows() error {
 	return nil
 }
 
+func (s *Schema) validateRhythms() error {
+	mean, variance := s.Rhythms.LogGapMean, s.Rhythms.LogGapVariance
+	if !(math.Abs(mean) < 1e3 && variance >= 0 && variance < 1e6) {
+		return fmt.Errorf("features: schema has gaps of log mean %g and variance %g, want finite ones and the variance 0 or more", mean, variance)
+	}
+	return nil
+}
+
 // validateColumns draws the columns and wants distinct names.
 func (s *Schema) validateColumns() error {
 	s.compile()
@@ -167,7 +175,7 @@ func (b *Indicator) validate(c *compiled) error {
 	if b.Column < 0 || b.Column >= len(c.columns) {
 		return fmt.Errorf("features: normalizer: indicator of column %d, want 0 to %d", b.Column, len(c.columns)-1)
 	}
-	most := MissingID
+	most := ZeroID
 	if b.Column >= c.numeric {
 		most = len(c.levelsOf(b.Column)) + FirstKnownID - 1
 	}

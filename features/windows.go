@@ -103,12 +103,11 @@ func (s *windowStats) dullest(kept []int) int {
 // They are summed anew at each Encode, from the newest event to the oldest:
 // sums kept by adding and subtracting would depend on when Encode was called.
 type windowSums struct {
-	windows []int64
-	edges   []int64      // ascending ages at which a window, or the one before it, ends
-	ends    [][2]int     // of each window: the edges of it and of twice its length
-	types   int          // event types that are counted, the first ones
-	width   int          // numeric attributes
-	cells   []windowCell // (edges, 1+types+width): all events, each type, each attribute
+	edges []int64      // ascending ages at which a window, or the one before it, ends
+	ends  [][2]int     // of each window: the edges of it and of twice its length
+	types int          // event types that are counted, the first ones
+	width int          // numeric attributes
+	cells []windowCell // (edges, 1+types+width): all events, each type, each attribute
 }
 
 // A windowCell counts and sums from age 0 to an edge.
@@ -118,7 +117,6 @@ type windowCell struct {
 }
 
 func (w *windowSums) init(s *Schema) {
-	w.windows = s.Windows
 	w.types, w.width = s.windowTypes(), len(s.compiled.numbers)
 	for _, window := range s.Windows {
 		w.edges = append(w.edges, window, 2*window)
@@ -140,7 +138,7 @@ func (w *windowSums) sum(e *Encoder) {
 		return
 	}
 	t, edge, stride := &e.tail, 0, w.stride()
-	for i := len(t.times) - 1; i >= max(t.head, len(t.times)-t.most); i-- {
+	for i := len(t.times) - 1; i >= len(t.times)-len(t.recent()); i-- {
 		age := e.at - t.times[i].time
 		for edge < len(w.edges) && age >= w.edges[edge] {
 			edge++
@@ -175,33 +173,68 @@ func (w *windowSums) row(edge int) []windowCell {
 func (s *Schema) windowTypes() int { return min(s.Frequent, s.Options.WindowTypes) }
 
 // Per window before the cutoff: the events, those of the most frequent types,
-// and the sum of each numeric attribute. Then how much the events and the sums
+// and the sum of each numeric attribute; then how much the events and the sums
 // exceed those of the window before that one.
 
 func windowColumns(s *Schema) []Column {
 	var columns []Column
 	for _, window := range s.Windows {
-		suffix := "_" + FormatDuration(window)
-		columns = append(columns, grouped("timing", "events"+suffix)...)
+		columns = append(columns, grouped("timing", "events_"+FormatDuration(window))...)
+	}
+	return columns
+}
+
+func windowCounts(e *Encoder, row []float32) []float32 {
+	w := &e.windows
+	for _, end := range w.ends {
+		row = append(row, float32(w.row(end[0])[0].count))
+	}
+	return row
+}
+
+// fewTypesAtOneMoment is where counts per type and window were found to help:
+// with one cutoff for all, which no journey's own course has chosen.
+func fewTypesAtOneMoment(s *Schema) bool {
+	return s.Rhythms.OneMoment && s.Frequent <= s.Options.WindowTypes
+}
+
+func windowTypeColumns(s *Schema) []Column {
+	var columns []Column
+	for _, window := range s.Windows {
 		for _, kind := range s.Types[:s.windowTypes()] {
-			columns = append(columns, grouped("event:"+kind, "count"+suffix)...)
-		}
-		for _, code := range s.compiled.numbers {
-			columns = append(columns, grouped("attribute:"+code.Name, "sum"+suffix)...)
+			columns = append(columns, grouped("event:"+kind, "count_"+FormatDuration(window))...)
 		}
 	}
 	return columns
 }
 
-func windowAggregates(e *Encoder, row []float32) []float32 {
+func windowTypeCounts(e *Encoder, row []float32) []float32 {
 	w := &e.windows
-	for window := range w.windows {
-		cells := w.row(w.ends[window][0])
-		for _, c := range cells[:1+w.types] {
-			row = append(row, float32(c.count))
+	for _, end := range w.ends {
+		for _, cell := range w.row(end[0])[1 : 1+w.types] {
+			row = append(row, float32(cell.count))
 		}
-		for _, c := range cells[1+w.types:] {
-			row = append(row, narrow(c.sum))
+	}
+	return row
+}
+
+func windowSumColumns(infix string) func(*Schema) []Column {
+	return func(s *Schema) []Column {
+		var columns []Column
+		for _, window := range s.Windows {
+			for _, code := range s.compiled.numbers {
+				columns = append(columns, grouped("attribute:"+code.Name, "sum_"+infix+FormatDuration(window))...)
+			}
+		}
+		return columns
+	}
+}
+
+func windowTotals(e *Encoder, row []float32) []float32 {
+	w := &e.windows
+	for _, end := range w.ends {
+		for _, cell := range w.row(end[0])[1+w.types:] {
+			row = append(row, narrow(cell.sum))
 		}
 	}
 	return row
@@ -210,20 +243,18 @@ func windowAggregates(e *Encoder, row []float32) []float32 {
 func windowTrendColumns(s *Schema) []Column {
 	var columns []Column
 	for _, window := range s.Windows {
-		suffix := "_growth_" + FormatDuration(window)
-		columns = append(columns, grouped("timing", "events"+suffix)...)
-		for _, code := range s.compiled.numbers {
-			columns = append(columns, grouped("attribute:"+code.Name, "sum"+suffix)...)
-		}
+		columns = append(columns, grouped("timing", "events_growth_"+FormatDuration(window))...)
 	}
-	return columns
+	return append(columns, windowSumColumns("growth_")(s)...)
 }
 
 func windowTrends(e *Encoder, row []float32) []float32 {
 	w := &e.windows
-	for window := range w.windows {
-		now, both := w.row(w.ends[window][0]), w.row(w.ends[window][1])
-		row = append(row, float32(2*now[0].count-both[0].count))
+	for _, end := range w.ends {
+		row = append(row, float32(2*w.row(end[0])[0].count-w.row(end[1])[0].count))
+	}
+	for _, end := range w.ends {
+		now, both := w.row(end[0]), w.row(end[1])
 		for k := 1 + w.types; k < len(now); k++ {
 			row = append(row, narrow(2*now[k].sum-both[k].sum))
 		}
