@@ -3,8 +3,10 @@ package datasets
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,23 +44,28 @@ func (l *loader) load(ctx context.Context) error {
 				return l.plan.task.fault(in.path, "%s: %w", t.name, err)
 			}
 		}
-		q := in.quality
-		q.remark(OutsideWhere, in.excluded)
+		in.quality.remark(OutsideWhere, in.excluded)
 		if in.zoned > 0 {
-			q.remark(MixedZones, in.unzoned)
+			in.quality.remark(MixedZones, in.unzoned)
 		}
-		if q.Read == 0 {
-			return l.plan.task.fault(in.path, "%s: there are no rows%s", strings.Join(q.Files, ", "), outside(in.excluded))
+		if err := in.usable(); err != nil {
+			return l.plan.task.fault(in.path, "%s: %w", strings.Join(in.quality.Files, ", "), err)
 		}
 	}
 	return nil
 }
 
-func outside(excluded int64) string {
-	if excluded == 0 {
-		return " below the header"
+// usable demands rows, and of labels that some are known.
+func (in *input) usable() error {
+	switch {
+	case in.quality.Read == 0 && in.excluded > 0:
+		return fmt.Errorf("the condition leaves out all %d rows", in.excluded)
+	case in.quality.Read == 0:
+		return errors.New("there are no rows below the header")
+	case in.role == labelRow && in.quality.Kept > 0 && in.classes == [2]int64{}:
+		return fmt.Errorf("no row has a positive or negative value; there are values such as %q", in.others)
 	}
-	return fmt.Sprintf(": the condition leaves out all %d", excluded)
+	return nil
 }
 
 // table reads one file or query. row counts the rows of the input.
@@ -134,8 +141,10 @@ func (l *loader) row(in *input, t table, columns, cells []string, row, number in
 		at, reason = l.event(in, cells)
 	case in.role == labelRow:
 		reason = l.label(in, cells)
+	case !readable(in.attributes, cells[1:]):
+		reason = UnparsableNumber
 	default:
-		reason = l.values(in.attributes, cells[1:])
+		l.values(in.attributes, cells[1:])
 	}
 	if reason != "" {
 		return l.quarantine.add(in.quality, t.name, fmt.Sprintf("row %d", number), reason, named(columns), cells)
@@ -162,6 +171,14 @@ func (l *loader) event(in *input, cells []string) (at int64, reason Reason) {
 	case kind == "":
 		return 0, MissingType
 	}
+	l.body = binary.AppendVarint(l.body, int64(offset))
+	l.body = appendText(l.body, kind)
+	attributes, profile := cells[3:3+len(in.attributes)], cells[3+len(in.attributes):]
+	if !readable(in.attributes, attributes) || !readable(in.profile, profile) {
+		return 0, UnparsableNumber
+	}
+	l.values(in.attributes, attributes)
+	l.values(in.profile, profile)
 	if zoned {
 		in.zoned++
 	} else {
@@ -169,12 +186,7 @@ func (l *loader) event(in *input, cells []string) (at int64, reason Reason) {
 	}
 	l.last = max(l.last, at)
 	l.daily = l.daily && (at+int64(offset)*features.Second)%features.Day == 0
-	l.body = binary.AppendVarint(l.body, int64(offset))
-	l.body = appendText(l.body, kind)
-	if reason := l.values(in.attributes, cells[3:]); reason != "" {
-		return 0, reason
-	}
-	return at, l.values(in.profile, cells[3+len(in.attributes):])
+	return at, ""
 }
 
 // covered is the last instant that the data covers: what the task says, else
@@ -189,23 +201,27 @@ func (l *loader) covered(t *Task) int64 {
 	return l.last
 }
 
-// values encodes cells as they stand: the kind of a field is known only at the
-// end. A row that cannot be kept has not been observed.
-func (l *loader) values(places []place, cells []string) Reason {
+// readable says whether the declared numbers of a row are numbers.
+func readable(places []place, cells []string) bool {
 	for i, p := range places {
 		if p.info.kind == features.Numeric && cells[i] != "" {
 			if _, ok := parseNumber(cells[i]); !ok {
-				return UnparsableNumber
+				return false
 			}
 		}
 	}
+	return true
+}
+
+// values encodes cells as they stand: the kind of a field is known only at the
+// end.
+func (l *loader) values(places []place, cells []string) {
 	for i := range places {
 		if places[i].info.observe(cells[i]) {
 			places[i].infinite++
 		}
 		l.body = appendText(l.body, cells[i])
 	}
-	return ""
 }
 
 // label encodes one label, its cutoff and its limit.
@@ -223,18 +239,29 @@ func (l *loader) label(in *input, cells []string) Reason {
 			*at = micros
 		}
 	}
-	switch value := canonical(cells[1]); {
+	r.value = in.classify(cells[1])
+	l.body = r.append(l.body)
+	return ""
+}
+
+// classify says whether a label value is positive, negative or NaN, and counts.
+func (in *input) classify(text string) float32 {
+	switch value := canonical(text); {
 	case value == "":
 		in.quality.remark(MissingValue, 1)
 	case in.positive[value]:
-		r.value = 1
+		in.classes[1]++
+		return 1
 	case in.negative[value], len(in.negative) == 0:
-		r.value = 0
+		in.classes[0]++
+		return 0
 	default:
 		in.quality.remark(OtherValue, 1)
+		if len(in.others) < 5 && !slices.Contains(in.others, text) {
+			in.others = append(in.others, strings.Clone(text))
+		}
 	}
-	l.body = r.append(l.body)
-	return ""
+	return float32(math.NaN())
 }
 
 // readTime reads a moment; a clock time that names no zone is read in zone, and

@@ -32,6 +32,8 @@ type input struct {
 	attributes, profile      []place // what is kept of a row, in the order of its record
 	quality                  *SourceQuality
 	zoned, unzoned, excluded int64
+	classes                  [2]int64 // labels that are negative, positive
+	others                   []string // a few values that are neither
 }
 
 // A place is a column and where its values go.

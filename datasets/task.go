@@ -212,7 +212,10 @@ func loadTask(raw []byte, dir, path string) (*Task, error) {
 	if err := yaml.NodeToValue(t.root, t, yaml.Strict()); err != nil {
 		return nil, t.yamlError(err)
 	}
-	return t, t.check()
+	if err := t.check(); err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 // yamlError turns the library's error into ours: file, line, what is wrong.
