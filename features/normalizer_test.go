@@ -286,7 +286,7 @@ func TestFitNormalizerIsDeterministicAndChecksItsExamples(t *testing.T) {
 }
 
 func TestQuantileRowsOfLargeDataAreAChoiceBySeed(t *testing.T) {
-	a, b, again := quantileRows(500_000, 1), quantileRows(500_000, 2), quantileRows(500_000, 1)
+	a, b, again := quantileRows(250_000, 1), quantileRows(250_000, 2), quantileRows(250_000, 1)
 	if len(a) != maxQuantileRows || !ascends(a) || slices.Equal(a, b) || !slices.Equal(a, again) {
 		t.Errorf("%d rows", len(a))
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -87,14 +88,11 @@ func encodeAll(s *Schema, journeys []*Journey, cuts []Cutoff) []Example {
 	return examples
 }
 
-// bitsOf spells an example so that equal texts are equal bits.
-func bitsOf(ex *Example) string {
-	hex := func(values []float32) (text string) {
-		for _, x := range values {
-			text += fmt.Sprintf("%08x ", math.Float32bits(x))
-		}
-		return text
-	}
-	q := &ex.Sequence
-	return fmt.Sprintln(hex(ex.Numeric), ex.Category, q.Steps, q.Type, q.Category, hex(q.Amount), hex(q.Gap), hex(q.Elapsed), hex(q.ToCutoff), hex(q.Hour), hex(q.Weekday))
+// same says whether two examples are equal bit by bit.
+func same(a, b *Example) bool {
+	p, q := &a.Sequence, &b.Sequence
+	return sameBits(a.Numeric, b.Numeric) && slices.Equal(a.Category, b.Category) &&
+		p.Steps == q.Steps && slices.Equal(p.Type, q.Type) && slices.Equal(p.Category, q.Category) &&
+		sameBits(p.Amount, q.Amount) && sameBits(p.Gap, q.Gap) && sameBits(p.Elapsed, q.Elapsed) &&
+		sameBits(p.ToCutoff, q.ToCutoff) && sameBits(p.Hour, q.Hour) && sameBits(p.Weekday, q.Weekday)
 }

@@ -46,7 +46,7 @@ func useUp(s *Schema) (all string) {
 				panic(fmt.Sprintf("id %g in a table of %d", id, cardinalities[k]))
 			}
 		}
-		all += bitsOf(&ex) + fmt.Sprint(a, b, c, d)
+		all += fmt.Sprint(ex, a, b, c, d)
 	}
 	return all + fmt.Sprint(s.StandardColumns(), s.Columns(), s.Levels())
 }
@@ -177,15 +177,14 @@ func TestEveryDamagedDigitIsRefusedOrHarmless(t *testing.T) {
 	text := mustMarshal(t, s)
 	usable := 0
 	for i := 0; i < len(text); i++ {
-		if !isDigit(text[i]) || i%7 != 0 && i > 400 || i > 4000 && i%97 != 0 { // all of the head, a sample of the numbers behind it
+		if !isDigit(text[i]) || i > 2000 && i%37 != 0 { // all of the head, a sample of the numbers behind it
 			continue
 		}
-		for _, digit := range []string{"-1", "99", `"`, "null"} {
-			var mutant Schema
-			if json.Unmarshal([]byte(string(text[:i])+digit+string(text[i+1:])), &mutant) == nil {
-				usable++
-				useUp(&mutant)
-			}
+		digit := []string{"-1", "99", `"`, "null"}[i%4]
+		var mutant Schema
+		if json.Unmarshal([]byte(string(text[:i])+digit+string(text[i+1:])), &mutant) == nil {
+			usable++
+			useUp(&mutant)
 		}
 	}
 	if usable == 0 {
