@@ -80,6 +80,7 @@ func BenchmarkGemm(b *testing.B) {
 		{m: 4096, n: 256, k: 480},
 		{m: 4096, n: 256, k: 256},
 		{m: 480, n: 256, k: 4096, transA: true},
+		{m: 256, n: 256, k: 4096, transA: true},
 		{m: 4096, n: 480, k: 256, transB: true},
 		{m: 128, n: 32, k: 64},
 		{m: 64, n: 512, k: 512},

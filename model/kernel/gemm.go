@@ -59,6 +59,8 @@ func newProduct(kernel string, transA bool, m, n, k int, a []float32, lda int, c
 
 // Sizes of blocks. A panel of depthBlock rows stays in the level-1 cache while
 // tiles pass over it, and blockValues of op(a) stay in level 2 while panels do.
+// Where a is transposed, its rows lie a stride apart and are the costlier ones
+// to fetch: then half as deep a block of them stays while panels pass.
 const (
 	depthBlock  = 320
 	blockValues = 96 << 10
@@ -67,7 +69,11 @@ const (
 // blocks runs the product over blocks of depth, and within them of rows. packed
 // returns op(b)'s rows k0 to k1 in panels.
 func (w *Workspace) blocks(g *product, packed func(k0, k1 int) panels) {
-	parts := max((g.k+depthBlock-1)/depthBlock, 1)
+	depth := depthBlock
+	if g.transposed() {
+		depth /= 2
+	}
+	parts := max((g.k+depth-1)/depth, 1)
 	for part := range parts {
 		k0, k1 := g.k*part/parts, g.k*(part+1)/parts
 		b := packed(k0, k1)
@@ -79,29 +85,45 @@ func (w *Workspace) blocks(g *product, packed func(k0, k1 int) panels) {
 	w.tile = tile{}
 }
 
+// transposed is whether the rows of op(a) are columns in memory.
+func (g *product) transposed() bool { return g.aDepth != 1 }
+
 // block computes rows i0 to i1 from depths k0 to k1. The first depth starts
 // from the bias and the last one ends with the activation; those between start
 // from c, so the order of additions, and with it every bit, is that of one
 // long block.
 func (g *product) block(t *tile, i0, i1, k0, k1 int, b panels) {
-	*t = tile{k: k1 - k0, aRow: g.aRow, aDepth: g.aDepth, bDepth: active.panel, ldc: g.ldc, load: g.accumulate || k0 > 0}
+	*t = tile{k: k1 - k0, aRow: g.aRow, aDepth: g.aDepth, bDepth: active.panel, bPanel: b.stride, ldc: g.ldc, load: g.accumulate || k0 > 0}
 	if k1 == g.k {
 		t.act = g.act
 	}
 	tiles := (i1 - i0 + active.tileRows - 1) / active.tileRows
-	for j := 0; j < g.n; j += t.cols {
-		t.cols, t.bPanel = g.columns(j), b.stride
-		t.b = b.at(j)
-		if g.bias != nil && k0 == 0 {
-			t.bias = g.bias[j:]
-		}
+	row := func(s int) int { return i0 + (i1-i0)*s/tiles } // tiles of equal height, or nearly
+	if g.transposed() {
 		for s := range tiles {
-			i, end := i0+(i1-i0)*s/tiles, i0+(i1-i0)*(s+1)/tiles
-			t.rows = end - i
-			t.a = from(g.a, i*g.aRow+k0*g.aDepth)
-			t.c = g.c[i*g.ldc+j:]
+			for j := 0; j < g.n; j += t.cols {
+				g.at(t, row(s), row(s+1), j, k0, b)
+				active.tile(t)
+			}
+		}
+		return
+	}
+	for j := 0; j < g.n; j += t.cols {
+		for s := range tiles {
+			g.at(t, row(s), row(s+1), j, k0, b)
 			active.tile(t)
 		}
+	}
+}
+
+// at moves the tile to rows i to end and column j.
+func (g *product) at(t *tile, i, end, j, k0 int, b panels) {
+	t.rows, t.cols = end-i, g.columns(j)
+	t.a = from(g.a, i*g.aRow+k0*g.aDepth)
+	t.b = b.at(j)
+	t.c = g.c[i*g.ldc+j:]
+	if g.bias != nil && k0 == 0 {
+		t.bias = g.bias[j:]
 	}
 }
 
