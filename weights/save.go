@@ -107,17 +107,26 @@ func (b *Bundle) manifest() manifest {
 	}
 }
 
-// resolve makes dir absolute and follows a link, so that the folder behind it
-// is replaced and the link stays.
+// resolve makes dir absolute and follows links, so that the folder behind them
+// is replaced and they stay. The folder need not be there: between the renames
+// of replace it is not.
 func resolve(dir string) (string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return "", fmt.Errorf("weights: %w", err)
 	}
-	if target, err := filepath.EvalSymlinks(dir); err == nil {
-		dir = target
+	const maxLinks = 40
+	for range maxLinks {
+		target, err := os.Readlink(dir)
+		if err != nil {
+			return dir, nil // not a link
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(dir), target)
+		}
+		dir = filepath.Clean(target)
 	}
-	return dir, nil
+	return "", fmt.Errorf("weights: %s: more than %d links", dir, maxLinks)
 }
 
 // beside is a hidden folder next to dir.

@@ -151,8 +151,14 @@ func TestSaveKeepsLinks(t *testing.T) {
 	parent := t.TempDir()
 	dir, link := filepath.Join(parent, "test"), filepath.Join(parent, "current")
 	save(t, testBundle(t, 1), dir)
-	if err := os.Symlink(dir, link); err != nil {
+	if err := os.Symlink("test", link); err != nil {
 		t.Skip(err)
+	}
+	if err := os.Rename(dir, aside(dir)); err != nil { // as a crash may leave it
+		t.Fatal(err)
+	}
+	if got := number(t, link); got != 1 {
+		t.Errorf("behind the link is bundle %d, want 1", got)
 	}
 	save(t, testBundle(t, 2), link)
 	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
@@ -160,6 +166,13 @@ func TestSaveKeepsLinks(t *testing.T) {
 	}
 	if got := number(t, dir); got != 2 {
 		t.Errorf("behind the link is bundle %d, want 2", got)
+	}
+	loop := filepath.Join(parent, "loop")
+	if err := os.Symlink("loop", loop); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(loop); err == nil || !strings.Contains(err.Error(), "links") {
+		t.Errorf("a link to itself: got error %v", err)
 	}
 }
 
