@@ -181,3 +181,16 @@ func TestGemmPassesNaNOn(t *testing.T) {
 		}
 	})
 }
+
+func FuzzGemm(f *testing.F) {
+	f.Add(uint8(3), uint16(33), uint16(5), uint16(0), uint64(1))
+	f.Add(uint8(1), uint16(300), uint16(2), uint16(0x2f), uint64(2))
+	f.Add(uint8(29), uint16(1), uint16(400), uint16(0x155), uint64(3))
+	f.Fuzz(func(t *testing.T, m uint8, n, k, flags uint16, seed uint64) {
+		g := gemmCase{
+			m: int(m), n: int(n % 300), k: int(k % 700), transA: flags&1 != 0, transB: flags&2 != 0, bias: flags&4 != 0,
+			accumulate: flags&8 != 0, act: Activation(flags >> 4 % 3), gap: int(flags >> 8 % 16),
+		}
+		onEveryPath(t, func(t *testing.T) { g.check(t, seed) })
+	})
+}
