@@ -169,6 +169,9 @@ func compact(values []float32, ranks []int) (kept []float32, keptRanks []int) {
 		corner = i
 		kept, keptRanks = append(kept, values[i]), append(keptRanks, ranks[i])
 	}
+	if len(kept) == len(values) {
+		return kept, nil
+	}
 	return kept, keptRanks
 }
 

@@ -1,11 +1,11 @@
 // Package features says what a journey is and turns it into tensors.
 //
 // A [Journey] is one customer's profile and events in time order. A [Cutoff]
-// says how much of it may be seen, a [Target] reads the outcome that follows,
-// and a [Schema], fitted on the training split alone, encodes what was seen
-// into an [Example]. There is exactly one encoder, [Encoder], and it streams:
-// training, batch scoring and online scoring all append events to it, so they
-// cannot drift apart.
+// says how much of it may be seen, an [EventTarget] or [Inactivity] reads the
+// outcome that follows, and a [Schema], fitted on the training split alone,
+// encodes what was seen into an [Example]. There is exactly one encoder,
+// [Encoder], and it streams: training, batch scoring and online scoring all
+// append events to it, so they cannot drift apart.
 //
 // The package imports the standard library only. It reads no files: package
 // datasets does.

@@ -13,10 +13,10 @@ type Normalizer struct {
 // A NumericScale normalises one numeric column in two ways: by quantiles to a
 // normal distribution, and to mean 0 and deviation 1.
 type NumericScale struct {
-	Column    int       `json:"column"`    // in Schema.Columns
-	Quantiles []float32 `json:"quantiles"` // ascending; a repeated value stands at both ends of its ranks
-	Ranks     []int     `json:"ranks"`     // of the quantiles, from 0 to the last; those on a straight line between others are left out
-	Edges     []float32 `json:"edges"`     // of the bins of the normalised values, strictly ascending
+	Column    int       `json:"column"`          // in Schema.Columns
+	Quantiles []float32 `json:"quantiles"`       // ascending; a repeated value stands at both ends of its ranks
+	Ranks     []int     `json:"ranks,omitempty"` // of the quantiles, from 0 on, where those on a straight line between others are left out; nil for 0, 1, 2, ...
+	Edges     []float32 `json:"edges"`           // of the bins of the normalised values, strictly ascending
 	Mean      float64   `json:"mean"`
 	Deviation float64   `json:"deviation"`
 }
@@ -120,7 +120,15 @@ func (n *NumericScale) score(x float32) float32 {
 	if !finite(x) {
 		return 0
 	}
-	return float32(normalQuantile(n.rank(x) / float64(n.Ranks[len(n.Ranks)-1])))
+	return float32(normalQuantile(n.rank(x) / n.rankAt(len(n.Quantiles)-1)))
+}
+
+// rankAt is the rank of a quantile.
+func (n *NumericScale) rankAt(i int) float64 {
+	if n.Ranks == nil {
+		return float64(i)
+	}
+	return float64(n.Ranks[i])
 }
 
 // rank is the rank of x, interpolated between quantiles.
@@ -135,18 +143,18 @@ func (n *NumericScale) rank(x float32) float64 {
 	}
 	switch {
 	case low == len(n.Quantiles):
-		return float64(n.Ranks[low-1])
+		return n.rankAt(low - 1)
 	case n.Quantiles[low] == x:
 		for high+1 < len(n.Quantiles) && n.Quantiles[high+1] == x {
 			high++
 		}
-		return float64(n.Ranks[low]+n.Ranks[high]) / 2
+		return (n.rankAt(low) + n.rankAt(high)) / 2
 	case low == 0:
 		return 0
 	}
 	from, to := float64(n.Quantiles[low-1]), float64(n.Quantiles[low])
-	start := float64(n.Ranks[low-1])
-	return start + (float64(x)-from)/(to-from)*(float64(n.Ranks[low])-start)
+	start := n.rankAt(low - 1)
+	return start + (float64(x)-from)/(to-from)*(n.rankAt(low)-start)
 }
 
 // normalQuantile is the inverse of the normal distribution function, cut at

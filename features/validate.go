@@ -157,13 +157,13 @@ func (n *NumericScale) validate(name string) error {
 		return fmt.Errorf("features: normalizer: column %q has %s", name, fmt.Sprintf(format, args...))
 	}
 	switch {
-	case len(n.Quantiles) != len(n.Ranks):
+	case n.Ranks != nil && len(n.Quantiles) != len(n.Ranks):
 		return wrong("%d quantiles and %d ranks, want as many", len(n.Quantiles), len(n.Ranks))
-	case len(n.Ranks) < 2 || len(n.Ranks) > maxQuantiles:
-		return wrong("%d quantiles, want 2 to %d", len(n.Ranks), maxQuantiles)
+	case len(n.Quantiles) < 2 || len(n.Quantiles) > maxQuantiles:
+		return wrong("%d quantiles, want 2 to %d", len(n.Quantiles), maxQuantiles)
 	case !slices.IsSorted(n.Quantiles) || !allFinite(n.Quantiles) || n.Quantiles[0] == n.Quantiles[len(n.Quantiles)-1]:
 		return wrong("quantiles that do not ascend")
-	case n.Ranks[0] != 0 || !ascends(n.Ranks) || n.Ranks[len(n.Ranks)-1] >= maxQuantiles:
+	case n.Ranks != nil && (n.Ranks[0] != 0 || !ascends(n.Ranks) || n.Ranks[len(n.Ranks)-1] >= maxQuantiles):
 		return wrong("ranks that do not ascend from 0 to %d or fewer", maxQuantiles-1)
 	case len(n.Edges) < 2 || len(n.Edges) > maxBins+1 || !allFinite(n.Edges) || !ascends(n.Edges):
 		return wrong("%d bin edges, want 2 to %d that ascend", len(n.Edges), maxBins+1)
