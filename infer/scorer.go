@@ -104,8 +104,9 @@ func (s *Scorer) addDenoiser(n *weights.Network, p *Program) error {
 		return err
 	}
 	d, ok := network.(*model.Denoiser)
-	if !ok || d.Steps < 1 {
-		return fmt.Errorf("infer: network %s is a %s, want a denoiser of at least one step", n.Name, n.Saved.Kind)
+	const maxSteps = 10_000 // the noise of each takes memory
+	if !ok || d.Steps < 1 || d.Steps > maxSteps {
+		return fmt.Errorf("infer: network %s is a %s, want a denoiser of 1 to %d steps", n.Name, n.Saved.Kind, maxSteps)
 	}
 	groups, names := standardGroups(s.bundle.Schema)
 	s.unusual = &unusual{

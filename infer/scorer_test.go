@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"moments/features"
+	"moments/model"
 	"moments/weights"
 )
 
@@ -325,6 +326,13 @@ func TestNewScorerRefuses(t *testing.T) {
 	}
 	if _, err := NewScorer(b, ScorerOptions{Workers: -1}); err == nil {
 		t.Error("-1 workers: got no error")
+	}
+	for _, steps := range []int{0, 20_000} {
+		d := *without(b, weights.Denoiser)
+		d.Networks = append(d.Networks, network(t, rand.New(rand.NewPCG(1, 1)), "d", weights.Denoiser, 0, &model.Denoiser{Features: b.Schema.StandardWidth(), Width: 1, Layers: 1, Steps: steps}))
+		if _, err := NewScorer(&d, ScorerOptions{}); err == nil || !strings.Contains(err.Error(), "1 to 10000 steps") {
+			t.Errorf("%d steps: got error %v", steps, err)
+		}
 	}
 	if _, err := NewScorer(without(b, weights.Classifier), ScorerOptions{}); err == nil {
 		t.Error("targets without classifiers: got no error")

@@ -297,6 +297,7 @@ func TestValidateRefuses(t *testing.T) {
 		"alert rate":      {func(b *Bundle) { b.AlertRate = 2 }, "shares from 0 to 1"},
 		"unsorted":        {func(b *Bundle) { b.Reference.Conformal = []float32{2, 1} }, "do not ascend"},
 		"typical":         {func(b *Bundle) { b.Reference.Typical.Numeric = nil }, "typical values of 0 numeric"},
+		"no network":      {func(b *Bundle) { b.Networks = nil }, "has no network"},
 		"no classifier":   {func(b *Bundle) { b.Networks = b.Networks[2:] }, "0 classifiers for 1 targets"},
 		"no target":       {func(b *Bundle) { b.Targets, b.PositiveRates = nil, nil }, "2 classifiers for 0 targets"},
 		"blend":           {func(b *Bundle) { b.Networks[0].Weight = 0.6 }, "add up to 1.1, want 1"},

@@ -88,6 +88,8 @@ func (b *Bundle) checkRoles() error {
 		}
 	}
 	switch {
+	case classifiers+denoisers == 0:
+		return fmt.Errorf("weights: bundle %s has no network", b.Name)
 	case (classifiers > 0) != (len(b.Targets) > 0):
 		return fmt.Errorf("weights: %d classifiers for %d targets", classifiers, len(b.Targets))
 	case classifiers > 0 && math.Abs(share-1) > 1e-6:
