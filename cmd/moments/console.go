@@ -18,10 +18,11 @@ const everyLine = 10 * time.Second
 // A console is how a verb speaks: results to out, everything else to log and
 // progress.
 type console struct {
-	out    io.Writer
-	log    *slog.Logger
-	screen *screen
-	quiet  bool
+	out     io.Writer
+	log     *slog.Logger
+	screen  *screen
+	quiet   bool
+	machine bool // the log is JSON
 }
 
 func newConsole(stdout, stderr io.Writer, quiet bool, format string) *console {
@@ -34,7 +35,7 @@ func newConsole(stdout, stderr io.Writer, quiet bool, format string) *console {
 	if format == "json" {
 		handler = slog.NewJSONHandler(s, &slog.HandlerOptions{Level: level})
 	}
-	return &console{out: stdout, log: slog.New(handler), screen: s, quiet: quiet}
+	return &console{out: stdout, log: slog.New(handler), screen: s, quiet: quiet, machine: format == "json"}
 }
 
 func isTerminal(w io.Writer) bool {

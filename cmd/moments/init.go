@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"moments/cmd/moments/draft"
 	"moments/cmd/moments/table"
 	"moments/datasets"
 )
@@ -29,24 +28,14 @@ which columns say who, when and what, and writes a commented task file to edit.
 
 // Run inspects the files and writes the draft.
 func (v *initCommand) Run(ctx context.Context, c *console) error {
-	if _, err := os.Stat(v.Output); v.Output != "" && !errors.Is(err, os.ErrNotExist) {
-		return wrongf("init: %s exists; choose another name or remove it", v.Output)
-	}
-	var files []*draft.File
-	for _, path := range v.Files {
-		if _, err := os.Stat(path); err != nil {
-			return wrong(err)
+	if v.Output != "" {
+		if _, err := os.Stat(v.Output); !errors.Is(err, os.ErrNotExist) {
+			return wrongf("init: %s exists; choose another name or remove it", v.Output)
 		}
-		file, err := draft.Inspect(ctx, path)
-		if err != nil {
-			return wrong(err)
-		}
-		c.log.Info("read "+path, "rows", file.Rows, "columns", len(file.Columns))
-		files = append(files, file)
 	}
-	text := []byte(draft.Task(files, filepath.Dir(v.Output)))
-	if _, err := datasets.LoadTaskBytes(text, filepath.Dir(v.Output)); err != nil {
-		c.log.Warn("the draft needs an edit before it can be used: " + err.Error())
+	text, err := datasets.Inspect(ctx, v.Files, filepath.Dir(v.Output))
+	if err != nil {
+		return wrong(err)
 	}
 	if v.Output == "" {
 		c.printf("%s", text)
@@ -55,6 +44,6 @@ func (v *initCommand) Run(ctx context.Context, c *console) error {
 	if err := table.WriteFile(v.Output, text); err != nil {
 		return err
 	}
-	c.log.Info("wrote "+v.Output, "next", "edit it, then moments train "+v.Output)
+	c.log.Info("wrote "+v.Output, "next", "edit it, then: moments train "+v.Output)
 	return nil
 }

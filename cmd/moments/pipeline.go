@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"moments/datasets"
@@ -58,8 +59,10 @@ func openData(ctx context.Context, c *console, task *datasets.Task, options data
 	if err != nil {
 		return nil, wrong(err)
 	}
-	if quality := data.Quality(); quality != nil {
-		c.log.Info("data quality\n" + quality.String())
+	if c.machine {
+		c.log.Info("data quality", "report", data.Quality())
+	} else {
+		c.log.Info("data quality\n" + strings.TrimRight(data.Quality().String(), "\n"))
 	}
 	return data, nil
 }
@@ -92,7 +95,7 @@ func (s *source) fit(ctx context.Context, c *console, parts []datasets.Part, con
 	bundle, _, err := train.Fit(ctx, prepared, config, options)
 	shown.end()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, wrong(err)
 	}
 	bundle.Name, bundle.TaskYAML, bundle.AlertRate = s.task.Name, s.task.Raw, s.task.Anomaly.AlertRate
 	build := currentBuild()

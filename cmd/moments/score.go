@@ -19,8 +19,8 @@ type scoreCommand struct {
 	Bundle   string   `arg:"" help:"Folder of the bundle."`
 	Output   string   `short:"o" required:"" placeholder:"FILE" help:"The file to write: .csv, .jsonl or .parquet."`
 	Task     string   `placeholder:"FILE" help:"Read the data of this task, rather than of the one that the bundle was trained for."`
-	Events   []string `placeholder:"FILE" help:"Read events from here, rather than from the task's source; once for each source, in their order."`
-	Profiles []string `placeholder:"FILE" help:"Read profiles from here, in the same way."`
+	Events   []string `sep:"none" placeholder:"FILE" help:"Read events from here, rather than from the task's source; once for each source, in their order."`
+	Profiles []string `sep:"none" placeholder:"FILE" help:"Read profiles from here, in the same way."`
 	At       string   `placeholder:"TIME" help:"Score as of this moment: only earlier events are seen. Default: the end of the data."`
 	Reasons  int      `default:"3" placeholder:"N" help:"Reasons to give for each target and the anomaly; 0 is fastest."`
 	JSON     bool     `name:"json" help:"Print a summary as JSON."`

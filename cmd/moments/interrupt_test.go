@@ -1,0 +1,165 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// A trigger calls a function the first time that what is written holds a text.
+type trigger struct {
+	text string
+	call func()
+	done bool
+}
+
+func (g *trigger) Write(p []byte) (int, error) {
+	if !g.done && bytes.Contains(p, []byte(g.text)) {
+		g.done = true
+		g.call()
+	}
+	return len(p), nil
+}
+
+// TestInterruptedTrainingResumes stops training between two networks and goes
+// on: the bundle must be the one that an undisturbed run makes.
+func TestInterruptedTrainingResumes(t *testing.T) {
+	folder := journeyFolder(t)
+	task, bundle, straight := filepath.Join(folder, "task.yaml"), filepath.Join(folder, "bundle"), filepath.Join(folder, "straight")
+	mustRun(t, "train", task, "-o", straight)
+
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	r := runWith(ctx, &trigger{text: "network=classifier-0", call: cancel}, "train", task, "-o", bundle)
+	if r.code != exitFailed || !strings.Contains(r.stderr, "--resume") {
+		t.Fatalf("interrupted: exit code %d, want 1 and how to go on:\n%s", r.code, r.stderr)
+	}
+	if _, err := os.Stat(bundle); err == nil {
+		t.Error("an interrupted run left a bundle")
+	}
+	mustRun(t, "train", task, "-o", bundle, "--resume")
+	for _, file := range []string{"classifier-0.safetensors", "classifier-1.safetensors", "denoiser.safetensors", "schema.json"} {
+		if read(t, filepath.Join(bundle, file)) != read(t, filepath.Join(straight, file)) {
+			t.Errorf("%s differs from that of an undisturbed run", file)
+		}
+	}
+}
+
+// TestInterruptedCommandsLeaveNothing interrupts every verb that writes.
+func TestInterruptedCommandsLeaveNothing(t *testing.T) {
+	folder := journeyFolder(t)
+	task := filepath.Join(folder, "task.yaml")
+	bundle := filepath.Join(trainedFolder(t), "bundle")
+	for name, test := range map[string]struct {
+		at   string // the log line that Ctrl-C follows
+		args []string
+	}{
+		"evaluate": {"encoded the examples", []string{"evaluate", task, "--folds", "2", "--json", "out.json", "--predictions", "out.csv"}},
+		"features": {"read the data", []string{"features", task, "-o", "out.parquet"}},
+		"score":    {"data quality", []string{"score", bundle, "-o", "out.parquet"}},
+	} {
+		out := t.TempDir()
+		args := append([]string{}, test.args...)
+		for i, arg := range args {
+			if strings.HasPrefix(arg, "out.") {
+				args[i] = filepath.Join(out, arg)
+			}
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		r := runWith(ctx, &trigger{text: test.at, call: cancel}, args...)
+		cancel()
+		if r.code != exitFailed || !strings.Contains(r.stderr, "interrupted") {
+			t.Errorf("%s: exit code %d, want 1 and a word about it:\n%s", name, r.code, r.stderr)
+		}
+		if left, err := os.ReadDir(out); err != nil || len(left) > 0 {
+			t.Errorf("%s left %v (%v)", name, left, err)
+		}
+	}
+}
+
+// TestCtrlC sends the program the signal that Ctrl-C sends.
+func TestCtrlC(t *testing.T) {
+	folder := journeyFolder(t)
+	write(t, filepath.Join(folder, "task.yaml"), strings.Replace(journeyTask, "epochs: 3, patience: 3", "epochs: 100000, patience: 100000", 1))
+	bundle := filepath.Join(folder, "bundle")
+	program := asCommand(t, "train", filepath.Join(folder, "task.yaml"), "-o", bundle)
+	logs, err := program.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := program.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var seen strings.Builder
+	lines := bufio.NewScanner(logs)
+	for lines.Scan() {
+		fmt.Fprintln(&seen, lines.Text())
+		if strings.Contains(lines.Text(), "encoded the examples") {
+			if err := program.Process.Signal(os.Interrupt); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	program.Wait()
+	if code := program.ProcessState.ExitCode(); code != exitFailed || !strings.Contains(seen.String(), "interrupted") {
+		t.Errorf("exit code %d, want 1:\n%s", code, seen.String())
+	}
+	if _, err := os.Stat(bundle); err == nil {
+		t.Error("Ctrl-C left a bundle")
+	}
+}
+
+// asCommand is the program as a process of its own.
+func asCommand(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := exec.Command(self, args...)
+	program.Env = append(os.Environ(), asProgram+"=1")
+	return program
+}
+
+// TestFullDisk saves to a file system of a few pages, mounted in a name space
+// of the process's own.
+func TestFullDisk(t *testing.T) {
+	folder := trainedFolder(t)
+	task, bundle := filepath.Join(folder, "task.yaml"), filepath.Join(folder, "bundle")
+	for name, args := range map[string][]string{
+		"train":            {"train", task, "-o", "/bundle"},
+		"score to CSV":     {"score", bundle, "-o", "/scores.csv"},
+		"score to Parquet": {"score", bundle, "-o", "/scores.parquet"},
+		"features":         {"features", task, "-o", "/features.csv"},
+	} {
+		disk := t.TempDir()
+		args[len(args)-1] = disk + args[len(args)-1]
+		program := asCommand(t, args...)
+		script := fmt.Sprintf(`mount -t tmpfs -o size=16k none %q || exit 77; "$0" "$@"; code=$?; ls -A %q | grep -v checkpoint >&2; exit $code`, disk, disk)
+		program.Args = append([]string{"sh", "-c", script}, program.Args...)
+		program.Path = "/bin/sh"
+		program.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+		var logs bytes.Buffer
+		program.Stderr = io.Writer(&logs)
+		err := program.Run()
+		code := program.ProcessState.ExitCode()
+		if program.ProcessState == nil || code == 77 {
+			t.Skipf("this machine mounts no file system for tests: %v", err)
+		}
+		if code != exitFailed || !strings.Contains(strings.ToLower(logs.String()), "no space left on device") {
+			t.Errorf("%s: exit code %d, want 1 and the cause:\n%s", name, code, logs.String())
+		}
+		lines := strings.Split(strings.TrimSpace(logs.String()), "\n")
+		if last := lines[len(lines)-1]; !strings.Contains(strings.ToLower(last), "no space") {
+			t.Errorf("%s left %s on the disk", name, last)
+		}
+	}
+}
