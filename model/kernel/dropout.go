@@ -1,6 +1,9 @@
 package kernel
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 // Dropout zeroes each value with probability rate in [0, 1) and scales the rest
 // by 1/(1-rate) (Srivastava et al., Dropout, JMLR 2014). Which values fall is a
@@ -9,6 +12,9 @@ import "math"
 // fewer than 2^32 values.
 func Dropout(dst, x []float32, rate float32, key uint64) {
 	need("dropout", "x", len(x), len(dst))
+	if rate >= 1 {
+		panic(fmt.Sprintf("kernel: dropout: rate is %v, want at least 0 and below 1", rate))
+	}
 	if !(rate > 0) {
 		copy(dst, x)
 		return

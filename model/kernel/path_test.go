@@ -52,6 +52,7 @@ func TestShortOperands(t *testing.T) {
 		{"axpy: x has 1 values, want 2", func() { Axpy(f(2), 1, f(1)) }},
 		{"adamw: gradient has 3 values, want 4", func() { AdamW(f(4), f(4), f(4), [][]float32{f(4), f(3)}, AdamWParams{}) }},
 		{"dropout: x has 3 values, want 4", func() { Dropout(f(4), f(3), 0.5, 1) }},
+		{"dropout: rate is 1, want", func() { Dropout(f(4), f(4), 1, 1) }},
 		{"gather: offsets has 1 values, want 2", func() { Gather(f(4), f(2), f(4), 1, 2, 2, []int{0}) }},
 		{"squared error: row weights has 1 values, want 2", func() { SquaredError(f(4), f(4), f(4), f(1), 2, 2) }},
 		{"piecewise linear: edges has 4 values, want 6", func() {
