@@ -96,7 +96,7 @@ func (v *evaluateCommand) crossValidate(ctx context.Context, c *console) (name s
 	case v.Seeds < 1:
 		return "", nil, nil, wrongf("evaluate: --seeds is %d, want at least 1", v.Seeds)
 	}
-	s, err := openTask(ctx, c, v.Subject)
+	s, err := openTask(ctx, c, v.Subject, datasets.OpenOptions{})
 	if err != nil {
 		return "", nil, nil, err
 	}

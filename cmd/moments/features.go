@@ -40,7 +40,7 @@ func (v *featuresCommand) Run(ctx context.Context, c *console) error {
 		return wrong(err)
 	}
 	began := time.Now()
-	s, err := openTask(ctx, c, v.Task)
+	s, err := openTask(ctx, c, v.Task, datasets.OpenOptions{Quarantine: quarantineOf(v.Output)})
 	if err != nil {
 		return err
 	}

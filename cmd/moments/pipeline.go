@@ -29,13 +29,17 @@ type source struct {
 }
 
 // openTask reads a task file, opens its data and lists its cuts.
-func openTask(ctx context.Context, c *console, path string) (*source, error) {
+func openTask(ctx context.Context, c *console, path string, options datasets.OpenOptions) (*source, error) {
 	task, err := datasets.LoadTask(path)
 	if err != nil {
 		return nil, wrong(err)
 	}
-	return openSource(ctx, c, task, datasets.OpenOptions{})
+	return openSource(ctx, c, task, options)
 }
+
+// quarantineOf is the file for the rows that were rejected on the way to an
+// output.
+func quarantineOf(output string) string { return output + ".quarantine.csv" }
 
 // openSource opens the data of a task; close it after use.
 func openSource(ctx context.Context, c *console, task *datasets.Task, options datasets.OpenOptions) (*source, error) {

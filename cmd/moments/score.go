@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"math"
-	"path/filepath"
 	"time"
 
 	"moments/cmd/moments/table"
@@ -78,16 +77,16 @@ func (v *scoreCommand) score(ctx context.Context, c *console) (*scoring, error) 
 	if err != nil {
 		return nil, wrong(err)
 	}
-	data, err := openData(ctx, c, task, datasets.OpenOptions{Layout: &bundle.Layout, NoLabels: true, Cache: -1})
+	data, err := openData(ctx, c, task, datasets.OpenOptions{Layout: &bundle.Layout, NoLabels: true, Cache: -1, Quarantine: quarantineOf(v.Output)})
 	if err != nil {
 		return nil, err
 	}
 	defer closeData(c, data)
-	cut, err := newCut(task, v.At, data.Quality())
+	now, err := v.moment(data)
 	if err != nil {
 		return nil, wrong(err)
 	}
-	return writeScores(ctx, c, v.Output, bundle, scorer, data, cut)
+	return writeScores(ctx, c, v.Output, bundle, scorer, data, newCut(task.Rule(), now))
 }
 
 // task is the bundle's task, or another, with its sources replaced.
@@ -99,82 +98,56 @@ func (v *scoreCommand) task(bundle *weights.Bundle) (*datasets.Task, error) {
 	if err != nil {
 		return nil, wrong(err)
 	}
-	if len(v.Events) > 0 && len(v.Events) != len(task.Events) {
-		return nil, wrongf("score: got %d --events, want one for each of the task's %d event sources", len(v.Events), len(task.Events))
-	}
-	if len(v.Profiles) > 0 && len(v.Profiles) != len(task.Profiles) {
-		return nil, wrongf("score: got %d --profiles, want one for each of the task's %d profile sources", len(v.Profiles), len(task.Profiles))
-	}
-	for i, path := range v.Events {
-		if task.Events[i].Source, err = filepath.Abs(path); err != nil {
-			return nil, err
-		}
-		task.Events[i].SQL = ""
-	}
-	for i, path := range v.Profiles {
-		if task.Profiles[i].Source, err = filepath.Abs(path); err != nil {
-			return nil, err
-		}
-		task.Profiles[i].SQL = ""
-	}
-	return task, nil
+	task, err = task.WithSources(v.Events, v.Profiles)
+	return task, wrong(err)
 }
 
 // A cutFunc says where to cut a journey for scoring, or to leave it out.
 type cutFunc func(*features.Journey) (features.Cutoff, bool)
 
-// newCut cuts journeys the way the task did for training, but now: at the
-// moment asked for or, without one, at the end of the data. Tasks that cut after
-// a number of events, or at the end, score the whole journey; tasks that cut a
-// fixed time after the first event do so where that time has passed.
-func newCut(task *datasets.Task, at string, quality *datasets.Quality) (cutFunc, error) {
-	now, err := scoringMoment(at, quality)
-	if err != nil {
-		return nil, err
-	}
-	last := func(cuts []features.Cutoff) (features.Cutoff, bool) {
-		if len(cuts) == 0 {
-			return features.Cutoff{}, false
-		}
-		return cuts[len(cuts)-1], true
-	}
+// newCut cuts journeys the way the task does for training, but now, a moment in
+// microseconds. Tasks that cut after a number of events, or at the end, score
+// the whole journey up to now; tasks that cut a fixed time after the first event
+// do so where that time has passed. All others cut at now.
+func newCut(rule features.CutoffRule, now int64) cutFunc {
 	present := features.CutoffRule{At: now}
-	spec := task.Cutoffs
 	switch {
-	case now == 0: // a plain table: there is no time
+	case rule.AfterFirst != 0:
 		return func(j *features.Journey) (features.Cutoff, bool) {
-			return last(features.CutoffRule{}.Cut(j, features.NoLimit, 0))
-		}, nil
-	case spec.AfterFirst != "":
-		after, err := features.ParseDuration(spec.AfterFirst)
-		rule := features.CutoffRule{AfterFirst: after}
-		return func(j *features.Journey) (features.Cutoff, bool) {
-			if c, ok := last(rule.Cut(j, now, 0)); ok {
-				return c, true
+			if cuts := rule.Cut(j, now, 0); len(cuts) > 0 {
+				return cuts[0], true
 			}
-			return last(present.Cut(j, features.NoLimit, 0))
-		}, err
-	case spec.At != "" || spec.Every != "" || spec.Column != "":
-		return func(j *features.Journey) (features.Cutoff, bool) { return last(present.Cut(j, features.NoLimit, 0)) }, nil
+			return onlyCut(present.Cut(j, features.NoLimit, 0))
+		}
+	case rule.At != 0 || rule.Every != 0 || rule.Column:
+		return func(j *features.Journey) (features.Cutoff, bool) {
+			return onlyCut(present.Cut(j, features.NoLimit, 0))
+		}
 	}
 	return func(j *features.Journey) (features.Cutoff, bool) {
-		c, ok := last(features.CutoffRule{}.Cut(j, now, 0))
-		return c, ok && (c.Events > 0 || len(j.Events) == 0)
-	}, nil
+		c, _ := onlyCut(features.CutoffRule{}.Cut(j, now, 0))
+		return c, c.Events > 0 || len(j.Events) == 0
+	}
 }
 
-// scoringMoment is --at or, without it, the second after the last event, in
-// microseconds; 0 where there is no event.
-func scoringMoment(at string, quality *datasets.Quality) (int64, error) {
-	if at != "" {
-		micros, _, _, err := features.ParseTime(at) // without a zone it is UTC
-		return micros, err
+func onlyCut(cuts []features.Cutoff) (features.Cutoff, bool) {
+	if len(cuts) == 0 {
+		return features.Cutoff{}, false
 	}
-	if quality.Last == "" {
-		return 0, nil
+	return cuts[0], true
+}
+
+// moment is --at or, without it, the end of the data: that which the task
+// declares, or its last event where that is later, as it is in newer files.
+func (v *scoreCommand) moment(data *datasets.Dataset) (int64, error) {
+	if v.At != "" {
+		return data.Task().Moment(v.At)
 	}
-	last, err := time.Parse(time.RFC3339, quality.Last)
-	return last.Add(time.Second).UnixMicro(), err
+	if data.Quality().Events == 0 {
+		return features.NoLimit, nil
+	}
+	last, err := time.Parse(time.RFC3339, data.Quality().Last)
+	return max(data.End()+1, last.Add(time.Second).UnixMicro()), err
 }
 
 // writeScores streams the scores of all journeys to a file.
@@ -199,6 +172,7 @@ func writeScores(ctx context.Context, c *console, path string, bundle *weights.B
 		if s.Anomaly <= bundle.AlertRate {
 			summary.Flagged++
 		}
+		var err error
 		if row, err = appendScore(row[:0], s); err != nil {
 			return err
 		}

@@ -27,7 +27,8 @@ func (*trainCommand) Help() string {
 	return fmt.Sprintf(`Reads and checks the data, fits the schema and the networks on the training
 split, calibrates them on the validation split, evaluates the saved bundle on
 the test split, and saves it. Ctrl-C keeps a checkpoint in <bundle>.checkpoint
-and leaves an older bundle as it was; --resume goes on from there.
+and leaves an older bundle as it was; --resume goes on from there. Rows that
+cannot be used go to <bundle>.quarantine.csv with the reason.
 
   moments train task.yaml
   moments train task.yaml -o weights/loans --json > loans.json
@@ -66,14 +67,21 @@ func (v *trainCommand) Run(ctx context.Context, c *console) error {
 // train returns the evaluation on the test split.
 func (v *trainCommand) train(ctx context.Context, c *console) (*evaluation, error) {
 	began := time.Now()
-	s, err := openTask(ctx, c, v.Task)
+	task, err := datasets.LoadTask(v.Task)
+	if err != nil {
+		return nil, wrong(err)
+	}
+	if v.Output == "" {
+		v.Output = filepath.Join("weights", task.Name)
+	}
+	if err := os.MkdirAll(filepath.Dir(v.Output), 0o755); err != nil {
+		return nil, err
+	}
+	s, err := openSource(ctx, c, task, datasets.OpenOptions{Quarantine: quarantineOf(v.Output)})
 	if err != nil {
 		return nil, err
 	}
 	defer s.close(c)
-	if v.Output == "" {
-		v.Output = filepath.Join("weights", s.task.Name)
-	}
 	parts, err := datasets.Split(s.refs, s.task.Split)
 	if err != nil {
 		return nil, wrong(err)
@@ -96,9 +104,6 @@ func (v *trainCommand) train(ctx context.Context, c *console) (*evaluation, erro
 		return nil, err
 	}
 	if err := attachOrigin(bundle, v.Output, v.Task); err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(filepath.Dir(v.Output), 0o755); err != nil {
 		return nil, err
 	}
 	if err := bundle.Save(v.Output); err != nil {

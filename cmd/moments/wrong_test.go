@@ -153,7 +153,7 @@ func TestWrongUsage(t *testing.T) {
 		"unknown format":             {[]string{"score", bundle, "-o", "scores.xls"}, ".csv, .jsonl or .parquet"},
 		"folder of the file is gone": {[]string{"score", bundle, "-o", filepath.Join(folder, "nowhere", "s.csv")}, "nowhere"},
 		"time that is none":          {[]string{"score", bundle, "-o", out, "--at", "soon"}, "soon"},
-		"too many event files":       {[]string{"score", bundle, "-o", out, "--events", "a.csv", "--events", "b.csv"}, "got 2 --events, want one for each of the task's 1"},
+		"too many event files":       {[]string{"score", bundle, "-o", out, "--events", "a.csv", "--events", "b.csv"}, "got 2 event files, want 1"},
 		"one fold":                   {[]string{"evaluate", task, "--folds", "1"}, "want at least 2"},
 		"more folds than customers":  {[]string{"evaluate", task, "--folds", "1000"}, "1000"},
 		"no seeds":                   {[]string{"evaluate", task, "--seeds", "0"}, "want at least 1"},
