@@ -54,13 +54,11 @@ func Split(refs []Ref, spec SplitSpec) ([]Part, error) {
 		}
 		return parts, checkParts(parts, "split")
 	}
-	for _, stratum := range strata(groups, spec.Seed) {
-		test := share(len(stratum), spec.Test)
-		validation := share(len(stratum)-test, spec.Validation)
-		give(parts, stratum[:test], Test)
-		give(parts, stratum[test:test+validation], Validation)
-		give(parts, stratum[test+validation:], Train)
-	}
+	test, rest := draw(groups, spec.Test, spec.Seed)
+	validation, train := draw(rest, spec.Validation, spec.Seed+1)
+	give(parts, test, Test)
+	give(parts, validation, Validation)
+	give(parts, train, Train)
 	return parts, checkParts(parts, "split")
 }
 
@@ -102,34 +100,23 @@ func Folds(refs []Ref, spec SplitSpec, folds int) ([][]Part, error) {
 	return all, nil
 }
 
-// stratifiedFolds deals the customers of each stratum to the folds in turn; the
-// next stratum goes on where this one ended, which keeps the folds even.
+// stratifiedFolds deals the customers, ordered by their labels, to the folds in
+// turn, and draws each fold's validation part from the others.
 func stratifiedFolds(all [][]Part, groups []*group, spec SplitSpec) {
-	next := 0
-	layers := strata(groups, spec.Seed)
-	for _, stratum := range layers {
-		for _, g := range stratum {
-			g.fold = next % len(all)
-			next++
-		}
-	}
+	sortStrata(groups, spec.Seed)
 	for f, parts := range all {
-		for _, stratum := range layers {
-			var rest []*group
-			for _, g := range stratum {
-				if g.fold == f {
-					give(parts, []*group{g}, Test)
-				} else {
-					rest = append(rest, g)
-				}
+		var test, rest []*group
+		for i, g := range groups {
+			if i%len(all) == f {
+				test = append(test, g)
+			} else {
+				rest = append(rest, g)
 			}
-			// Another order than the folds': else one fold's validation
-			// part would always be another's test part.
-			slices.SortFunc(rest, func(a, b *group) int { return byHash(a, b, spec.Seed^uint64(f+1)<<32) })
-			n := share(len(rest), spec.Validation)
-			give(parts, rest[:n], Validation)
-			give(parts, rest[n:], Train)
 		}
+		validation, train := draw(rest, spec.Validation, spec.Seed+1+uint64(f))
+		give(parts, test, Test)
+		give(parts, validation, Validation)
+		give(parts, train, Train)
 	}
 }
 
@@ -181,7 +168,7 @@ type group struct {
 	refs     []int
 	first    int64  // cutoff
 	labels   string // the stratum
-	fold     int
+	hash     uint64
 }
 
 // groupByCustomer collects the examples of each customer, in the order of ids.
@@ -206,25 +193,31 @@ func groupByCustomer(refs []Ref) []*group {
 	return groups
 }
 
-// strata divides customers by their labels, each stratum in random order.
-func strata(groups []*group, seed uint64) [][]*group {
-	index := map[string][]*group{}
+// sortStrata orders customers by their labels, and at random among equal ones.
+func sortStrata(groups []*group, seed uint64) {
 	for _, g := range groups {
-		index[g.labels] = append(index[g.labels], g)
+		g.hash = customerHash(seed, g.customer)
 	}
-	var out [][]*group
-	for _, stratum := range index {
-		slices.SortFunc(stratum, func(a, b *group) int { return byHash(a, b, seed) })
-		out = append(out, stratum)
-	}
-	slices.SortFunc(out, func(a, b []*group) int { return cmp.Compare(a[0].labels, b[0].labels) })
-	return out
+	slices.SortFunc(groups, func(a, b *group) int {
+		return cmp.Or(cmp.Compare(a.labels, b.labels), cmp.Compare(a.hash, b.hash), cmp.Compare(a.customer, b.customer))
+	})
 }
 
-func byHash(a, b *group, seed uint64) int {
-	return cmp.Or(
-		cmp.Compare(customerHash(seed, a.customer), customerHash(seed, b.customer)),
-		cmp.Compare(a.customer, b.customer))
+// draw takes a stratified share of the customers: systematic sampling along
+// their order by labels, which is exact for the whole and within one customer
+// of it for every combination of labels.
+func draw(groups []*group, share float64, seed uint64) (drawn, rest []*group) {
+	groups = slices.Clone(groups)
+	sortStrata(groups, seed)
+	due := func(i int) int { return int(math.Floor(float64(i)*share + 0.5)) }
+	for i, g := range groups {
+		if due(i+1) > due(i) {
+			drawn = append(drawn, g)
+		} else {
+			rest = append(rest, g)
+		}
+	}
+	return drawn, rest
 }
 
 func byTime(a, b *group) int { return cmp.Compare(a.first, b.first) }

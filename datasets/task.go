@@ -201,21 +201,35 @@ func loadTask(raw []byte, dir, path string) (*Task, error) {
 		Split:   SplitSpec{Test: 0.2, Validation: 0.2, Seed: 1},
 		Anomaly: Anomaly{AlertRate: 0.01},
 	}
-	file, err := parser.ParseBytes(raw, 0)
-	if err != nil {
-		return nil, t.yamlError(err)
-	}
-	if len(file.Docs) != 1 || file.Docs[0].Body == nil {
-		return nil, fmt.Errorf("datasets: %s: got %d YAML documents, want one that is not empty", path, len(file.Docs))
-	}
-	t.root = file.Docs[0].Body
-	if err := yaml.NodeToValue(t.root, t, yaml.Strict()); err != nil {
-		return nil, t.yamlError(err)
+	if err := t.decode(); err != nil {
+		return nil, err
 	}
 	if err := t.check(); err != nil {
 		return nil, err
 	}
 	return t, nil
+}
+
+// decode parses the file strictly. The library panics on some texts that are no
+// YAML, such as a lone tag before a colon: that is an error of the file too.
+func (t *Task) decode() (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("datasets: %s: is no YAML that can be read: %v", t.Path, cause)
+		}
+	}()
+	file, err := parser.ParseBytes(t.Raw, 0)
+	if err != nil {
+		return t.yamlError(err)
+	}
+	if len(file.Docs) != 1 || file.Docs[0].Body == nil {
+		return fmt.Errorf("datasets: %s: got %d YAML documents, want one that is not empty", t.Path, len(file.Docs))
+	}
+	t.root = file.Docs[0].Body
+	if err := yaml.NodeToValue(t.root, t, yaml.Strict()); err != nil {
+		return t.yamlError(err)
+	}
+	return nil
 }
 
 // yamlError turns the library's error into ours: file, line, what is wrong.

@@ -118,6 +118,7 @@ func TestBadTasks(t *testing.T) {
 		{"two documents", "name: x\n---\nname: y\n", "got 2 YAML documents"},
 		{"a list", "- a\n", "task.yaml:1:"},
 		{"broken YAML", "name: [x\n", "task.yaml:1:"},
+		{"tag before a colon", "target|: {a: {labels: 3}}\neventsbels: 3}}\nevents: !: 7", "is no YAML that can be read"},
 		{"unknown key", events + "cutofs: {at: 2020-01-01}", `task.yaml:3: unknown field "cutofs"`},
 		{"unknown key of a source", "name: x\nevents:\n  - source: a\n    custmer: c\n", `task.yaml:4: unknown field "custmer"`},
 		{"unknown key of a target", events + "targets:\n  churn:\n    label: {}\n", `task.yaml:5: unknown field "label"`},
