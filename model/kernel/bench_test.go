@@ -141,6 +141,7 @@ func BenchmarkMemory(b *testing.B) {
 	r := seeded(1)
 	x, y, z, m, v := random(r, n), random(r, n), random(r, n), make([]float32, n), make([]float32, n)
 	row, sum := random(r, cols), make([]float32, cols)
+	gates, sumH := make([]float32, 3*n/4), make([]float32, n/4)
 	adam := AdamWParams{LearningRate: 1e-3, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, Step: 3, Scale: 1}
 	ids := make([]float32, n/16)
 	for i := range ids {
@@ -165,6 +166,9 @@ func BenchmarkMemory(b *testing.B) {
 		{"Sigmoid", 8 * n, func() { Sigmoid(z, x) }},
 		{"SigmoidCrossEntropy", 8 * n, func() { SigmoidCrossEntropy(z, x, m, v, n/16, 16, 1) }},
 		{"SquaredError", 12 * n, func() { SquaredError(z, x, y, nil, rows, cols) }},
+		{"Tanh", 8 * n, func() { Tanh(z, x) }},
+		{"GRUStep", 36 * n / 4, func() { GRUStep(z[:n/4], gates, x, y, m[:n/4], nil, rows, cols/4) }},
+		{"GRUStepBackward", 48 * n / 4, func() { GRUStepBackward(gates, z, sumH, x[:n/4], gates, y, m[:n/4], nil, rows, cols/4) }},
 		{"Gather", 8 * n, func() { Gather(z, ids, table, n/16, 1, 16, []int{0}) }},
 		{"ScatterAdd", 12 * n, func() { ScatterAdd(table, ids, z, n/16, 1, 16, []int{0}) }},
 	} {

@@ -214,6 +214,16 @@ func sigmoidAVX512(dst *float32, x *float32, n int)
 //go:noescape
 func softplusAVX512(dst *float32, x *float32, n int)
 
+// tanhAVX512 computes dst = tanh(x).
+//
+//go:noescape
+func tanhAVX512(dst *float32, x *float32, n int)
+
+// expAVX512 computes dst = e^(x-shift), x no more than shift.
+//
+//go:noescape
+func expAVX512(dst *float32, x *float32, shift float32, n int)
+
 // adamWAVX512 takes an AdamW step; grads points to count slice headers.
 //
 //go:noescape
@@ -238,6 +248,16 @@ func forwardAVX512(dst *float32, slope *float32, table *float32, sums *float32, 
 //
 //go:noescape
 func backwardAVX512(dslope *float32, dtable *float32, dy *float32, sums *float32, width int, yStride int, x *float32, xStride int, bin *int32, frac *float32, rows int)
+
+// gruForwardAVX512 moves the first n columns of a row on; n is a positive multiple of the lanes.
+//
+//go:noescape
+func gruForwardAVX512(out *float32, gates *float32, x *float32, s *float32, h *float32, width int, n int)
+
+// gruBackwardAVX512 takes the first n columns of a row back; n is a positive multiple of the lanes.
+//
+//go:noescape
+func gruBackwardAVX512(dx *float32, ds *float32, dh *float32, dout *float32, gates *float32, s *float32, h *float32, width int, n int)
 
 // tileAVX2x16r1 is tileAVX2 for 1 rows and up to 16 columns.
 //
@@ -354,6 +374,16 @@ func sigmoidAVX2(dst *float32, x *float32, n int)
 //go:noescape
 func softplusAVX2(dst *float32, x *float32, n int)
 
+// tanhAVX2 computes dst = tanh(x).
+//
+//go:noescape
+func tanhAVX2(dst *float32, x *float32, n int)
+
+// expAVX2 computes dst = e^(x-shift), x no more than shift.
+//
+//go:noescape
+func expAVX2(dst *float32, x *float32, shift float32, n int)
+
 // adamWAVX2 takes an AdamW step; grads points to count slice headers.
 //
 //go:noescape
@@ -378,3 +408,13 @@ func forwardAVX2(dst *float32, slope *float32, table *float32, sums *float32, wi
 //
 //go:noescape
 func backwardAVX2(dslope *float32, dtable *float32, dy *float32, sums *float32, width int, yStride int, x *float32, xStride int, bin *int32, frac *float32, rows int)
+
+// gruForwardAVX2 moves the first n columns of a row on; n is a positive multiple of the lanes.
+//
+//go:noescape
+func gruForwardAVX2(out *float32, gates *float32, x *float32, s *float32, h *float32, width int, n int)
+
+// gruBackwardAVX2 takes the first n columns of a row back; n is a positive multiple of the lanes.
+//
+//go:noescape
+func gruBackwardAVX2(dx *float32, ds *float32, dh *float32, dout *float32, gates *float32, s *float32, h *float32, width int, n int)

@@ -5746,6 +5746,159 @@ GLOBL word3ecccccd<>(SB), RODATA|NOPTR, $4
 DATA word3f2aaaab<>+0(SB)/4, $0x3f2aaaab
 GLOBL word3f2aaaab<>(SB), RODATA|NOPTR, $4
 
+// func tanhAVX512(dst *float32, x *float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·tanhAVX512(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+	XORQ BX, BX
+	SHLQ $0x02, DX
+
+vector:
+	VMOVUPS      (CX)(BX*1), Z0
+	VBROADCASTSS word40fcf84f<>+0(SB), Z5
+	VMINPS       Z0, Z5, Z0
+	VBROADCASTSS wordc0fcf84f<>+0(SB), Z5
+	VMAXPS       Z0, Z5, Z0
+	VMULPS       Z0, Z0, Z1
+	VBROADCASTSS worda59f25c0<>+0(SB), Z2
+	VMULPS       Z1, Z2, Z2
+	VBROADCASTSS word2a61337e<>+0(SB), Z5
+	VADDPS       Z5, Z2, Z2
+	VMULPS       Z1, Z2, Z2
+	VBROADCASTSS wordaebd37ff<>+0(SB), Z5
+	VADDPS       Z5, Z2, Z2
+	VMULPS       Z1, Z2, Z2
+	VBROADCASTSS word335c0041<>+0(SB), Z5
+	VADDPS       Z5, Z2, Z2
+	VMULPS       Z1, Z2, Z2
+	VBROADCASTSS word3779434a<>+0(SB), Z5
+	VADDPS       Z5, Z2, Z2
+	VMULPS       Z1, Z2, Z2
+	VBROADCASTSS word3a270ded<>+0(SB), Z5
+	VADDPS       Z5, Z2, Z2
+	VMULPS       Z1, Z2, Z2
+	VBROADCASTSS word3ba059dc<>+0(SB), Z5
+	VADDPS       Z5, Z2, Z2
+	VBROADCASTSS word35a0d3d8<>+0(SB), Z3
+	VMULPS       Z1, Z3, Z3
+	VBROADCASTSS word38f895d6<>+0(SB), Z5
+	VADDPS       Z5, Z3, Z3
+	VMULPS       Z1, Z3, Z3
+	VBROADCASTSS word3b14aa05<>+0(SB), Z5
+	VADDPS       Z5, Z3, Z3
+	VMULPS       Z1, Z3, Z3
+	VBROADCASTSS word3ba059dd<>+0(SB), Z5
+	VADDPS       Z5, Z3, Z3
+	VMULPS       Z2, Z0, Z2
+	VDIVPS       Z3, Z2, Z2
+	VMOVUPS      Z2, (AX)(BX*1)
+	ADDQ         $0x00000040, BX
+	CMPQ         BX, DX
+	JLT          vector
+	VZEROUPPER
+	RET
+
+DATA word40fcf84f<>+0(SB)/4, $0x40fcf84f
+GLOBL word40fcf84f<>(SB), RODATA|NOPTR, $4
+
+DATA wordc0fcf84f<>+0(SB)/4, $0xc0fcf84f
+GLOBL wordc0fcf84f<>(SB), RODATA|NOPTR, $4
+
+DATA worda59f25c0<>+0(SB)/4, $0xa59f25c0
+GLOBL worda59f25c0<>(SB), RODATA|NOPTR, $4
+
+DATA word2a61337e<>+0(SB)/4, $0x2a61337e
+GLOBL word2a61337e<>(SB), RODATA|NOPTR, $4
+
+DATA wordaebd37ff<>+0(SB)/4, $0xaebd37ff
+GLOBL wordaebd37ff<>(SB), RODATA|NOPTR, $4
+
+DATA word335c0041<>+0(SB)/4, $0x335c0041
+GLOBL word335c0041<>(SB), RODATA|NOPTR, $4
+
+DATA word3779434a<>+0(SB)/4, $0x3779434a
+GLOBL word3779434a<>(SB), RODATA|NOPTR, $4
+
+DATA word3a270ded<>+0(SB)/4, $0x3a270ded
+GLOBL word3a270ded<>(SB), RODATA|NOPTR, $4
+
+DATA word3ba059dc<>+0(SB)/4, $0x3ba059dc
+GLOBL word3ba059dc<>(SB), RODATA|NOPTR, $4
+
+DATA word35a0d3d8<>+0(SB)/4, $0x35a0d3d8
+GLOBL word35a0d3d8<>(SB), RODATA|NOPTR, $4
+
+DATA word38f895d6<>+0(SB)/4, $0x38f895d6
+GLOBL word38f895d6<>(SB), RODATA|NOPTR, $4
+
+DATA word3b14aa05<>+0(SB)/4, $0x3b14aa05
+GLOBL word3b14aa05<>(SB), RODATA|NOPTR, $4
+
+DATA word3ba059dd<>+0(SB)/4, $0x3ba059dd
+GLOBL word3ba059dd<>(SB), RODATA|NOPTR, $4
+
+// func expAVX512(dst *float32, x *float32, shift float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·expAVX512(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+24(FP), DX
+	VBROADCASTSS shift+16(FP), Z0
+	VBROADCASTSS wordc2aea8f6<>+0(SB), Z8
+	XORQ         BX, BX
+	SHLQ         $0x02, DX
+
+vector:
+	VMOVUPS      (CX)(BX*1), Z1
+	VSUBPS       Z0, Z1, Z1
+	VBROADCASTSS word3fb8aa3b<>+0(SB), Z5
+	VMULPS       Z5, Z1, Z2
+	VBROADCASTSS wordbf000000<>+0(SB), Z5
+	VADDPS       Z5, Z2, Z2
+	VCVTTPS2DQ   Z2, Z4
+	VCVTDQ2PS    Z4, Z2
+	VBROADCASTSS word3f318000<>+0(SB), Z5
+	VMULPS       Z5, Z2, Z3
+	VSUBPS       Z3, Z1, Z3
+	VBROADCASTSS word395e8083<>+0(SB), Z5
+	VMULPS       Z5, Z2, Z2
+	VADDPS       Z2, Z3, Z3
+	VBROADCASTSS word0000007f<>+0(SB), Z5
+	VPADDD       Z5, Z4, Z9
+	VPSLLD       $0x17, Z9, Z9
+	VBROADCASTSS word39506967<>+0(SB), Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS word3ab743ce<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS word3c088908<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS word3d2aa9c1<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS word3e2aaaaa<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS word3f000000<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z3, Z3, Z2
+	VMULPS       Z2, Z4, Z4
+	VADDPS       Z3, Z4, Z4
+	VBROADCASTSS word3f800000<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z9, Z4, Z4
+	VCMPPS       $0x15, Z8, Z1, K1
+	VMOVAPS.Z    Z4, K1, Z4
+	VMOVUPS      Z4, (AX)(BX*1)
+	ADDQ         $0x00000040, BX
+	CMPQ         BX, DX
+	JLT          vector
+	VZEROUPPER
+	RET
+
 // func adamWAVX512(w *float32, m *float32, v *float32, grads *[]float32, count int, n int, scale float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, keep float32, rate float32, root float32, epsilon float32)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·adamWAVX512(SB), NOSPLIT, $0-84
@@ -5989,6 +6142,227 @@ row:
 	ADDQ         $0x00000040, R10
 	CMPQ         R10, CX
 	JLT          columns
+	VZEROUPPER
+	RET
+
+// func gruForwardAVX512(out *float32, gates *float32, x *float32, s *float32, h *float32, width int, n int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gruForwardAVX512(SB), NOSPLIT, $0-56
+	MOVQ         out+0(FP), AX
+	MOVQ         h+32(FP), CX
+	MOVQ         n+48(FP), DX
+	MOVQ         width+40(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         gates+8(FP), SI
+	MOVQ         x+16(FP), DI
+	MOVQ         s+24(FP), R8
+	VBROADCASTSS word80000000<>+0(SB), Z6
+	VBROADCASTSS word3f800000<>+0(SB), Z7
+	VBROADCASTSS wordc2aea8f6<>+0(SB), Z8
+
+vector:
+	VMOVUPS      (DI), Z0
+	VADDPS       (R8), Z0, Z0
+	VORPS        Z0, Z6, Z1
+	VBROADCASTSS word3fb8aa3b<>+0(SB), Z5
+	VMULPS       Z5, Z1, Z2
+	VBROADCASTSS wordbf000000<>+0(SB), Z5
+	VADDPS       Z5, Z2, Z2
+	VCVTTPS2DQ   Z2, Z4
+	VCVTDQ2PS    Z4, Z2
+	VBROADCASTSS word3f318000<>+0(SB), Z5
+	VMULPS       Z5, Z2, Z3
+	VSUBPS       Z3, Z1, Z3
+	VBROADCASTSS word395e8083<>+0(SB), Z5
+	VMULPS       Z5, Z2, Z2
+	VADDPS       Z2, Z3, Z3
+	VBROADCASTSS word0000007f<>+0(SB), Z5
+	VPADDD       Z5, Z4, Z9
+	VPSLLD       $0x17, Z9, Z9
+	VBROADCASTSS word39506967<>+0(SB), Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS word3ab743ce<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS word3c088908<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS word3d2aa9c1<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS word3e2aaaaa<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS word3f000000<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z3, Z3, Z2
+	VMULPS       Z2, Z4, Z4
+	VADDPS       Z3, Z4, Z4
+	VBROADCASTSS word3f800000<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z9, Z4, Z4
+	VCMPPS       $0x15, Z8, Z1, K1
+	VMOVAPS.Z    Z4, K1, Z4
+	VADDPS       Z7, Z4, Z3
+	VPMOVD2M     Z0, K1
+	VBLENDMPS    Z4, Z7, K1, Z4
+	VDIVPS       Z3, Z4, Z4
+	VMOVAPS      Z4, Z11
+	VMOVUPS      Z11, (SI)
+	VMOVUPS      (DI)(BX*1), Z0
+	VADDPS       (R8)(BX*1), Z0, Z0
+	VORPS        Z0, Z6, Z1
+	VBROADCASTSS word3fb8aa3b<>+0(SB), Z5
+	VMULPS       Z5, Z1, Z2
+	VBROADCASTSS wordbf000000<>+0(SB), Z5
+	VADDPS       Z5, Z2, Z2
+	VCVTTPS2DQ   Z2, Z4
+	VCVTDQ2PS    Z4, Z2
+	VBROADCASTSS word3f318000<>+0(SB), Z5
+	VMULPS       Z5, Z2, Z3
+	VSUBPS       Z3, Z1, Z3
+	VBROADCASTSS word395e8083<>+0(SB), Z5
+	VMULPS       Z5, Z2, Z2
+	VADDPS       Z2, Z3, Z3
+	VBROADCASTSS word0000007f<>+0(SB), Z5
+	VPADDD       Z5, Z4, Z9
+	VPSLLD       $0x17, Z9, Z9
+	VBROADCASTSS word39506967<>+0(SB), Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS word3ab743ce<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS word3c088908<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS word3d2aa9c1<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS word3e2aaaaa<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VBROADCASTSS word3f000000<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z3, Z3, Z2
+	VMULPS       Z2, Z4, Z4
+	VADDPS       Z3, Z4, Z4
+	VBROADCASTSS word3f800000<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z4
+	VMULPS       Z9, Z4, Z4
+	VCMPPS       $0x15, Z8, Z1, K1
+	VMOVAPS.Z    Z4, K1, Z4
+	VADDPS       Z7, Z4, Z3
+	VPMOVD2M     Z0, K1
+	VBLENDMPS    Z4, Z7, K1, Z4
+	VDIVPS       Z3, Z4, Z4
+	VMOVAPS      Z4, Z12
+	VMOVUPS      Z12, (SI)(BX*1)
+	VMULPS       (R8)(BX*2), Z12, Z12
+	VADDPS       (DI)(BX*2), Z12, Z0
+	VBROADCASTSS word40fcf84f<>+0(SB), Z5
+	VMINPS       Z0, Z5, Z0
+	VBROADCASTSS wordc0fcf84f<>+0(SB), Z5
+	VMAXPS       Z0, Z5, Z0
+	VMULPS       Z0, Z0, Z1
+	VBROADCASTSS worda59f25c0<>+0(SB), Z2
+	VMULPS       Z1, Z2, Z2
+	VBROADCASTSS word2a61337e<>+0(SB), Z5
+	VADDPS       Z5, Z2, Z2
+	VMULPS       Z1, Z2, Z2
+	VBROADCASTSS wordaebd37ff<>+0(SB), Z5
+	VADDPS       Z5, Z2, Z2
+	VMULPS       Z1, Z2, Z2
+	VBROADCASTSS word335c0041<>+0(SB), Z5
+	VADDPS       Z5, Z2, Z2
+	VMULPS       Z1, Z2, Z2
+	VBROADCASTSS word3779434a<>+0(SB), Z5
+	VADDPS       Z5, Z2, Z2
+	VMULPS       Z1, Z2, Z2
+	VBROADCASTSS word3a270ded<>+0(SB), Z5
+	VADDPS       Z5, Z2, Z2
+	VMULPS       Z1, Z2, Z2
+	VBROADCASTSS word3ba059dc<>+0(SB), Z5
+	VADDPS       Z5, Z2, Z2
+	VBROADCASTSS word35a0d3d8<>+0(SB), Z3
+	VMULPS       Z1, Z3, Z3
+	VBROADCASTSS word38f895d6<>+0(SB), Z5
+	VADDPS       Z5, Z3, Z3
+	VMULPS       Z1, Z3, Z3
+	VBROADCASTSS word3b14aa05<>+0(SB), Z5
+	VADDPS       Z5, Z3, Z3
+	VMULPS       Z1, Z3, Z3
+	VBROADCASTSS word3ba059dd<>+0(SB), Z5
+	VADDPS       Z5, Z3, Z3
+	VMULPS       Z2, Z0, Z2
+	VDIVPS       Z3, Z2, Z2
+	VMOVUPS      Z2, (SI)(BX*2)
+	VMOVUPS      (CX), Z0
+	VSUBPS       Z2, Z0, Z0
+	VMULPS       Z11, Z0, Z0
+	VADDPS       Z2, Z0, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, DI
+	ADDQ         $0x00000040, R8
+	SUBQ         $0x00000010, DX
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func gruBackwardAVX512(dx *float32, ds *float32, dh *float32, dout *float32, gates *float32, s *float32, h *float32, width int, n int)
+// Requires: AVX, AVX512F
+TEXT ·gruBackwardAVX512(SB), NOSPLIT, $0-72
+	MOVQ         dh+16(FP), AX
+	MOVQ         dout+24(FP), CX
+	MOVQ         h+48(FP), DX
+	MOVQ         n+64(FP), BX
+	MOVQ         width+56(FP), SI
+	SHLQ         $0x02, SI
+	MOVQ         dx+0(FP), DI
+	MOVQ         ds+8(FP), R8
+	MOVQ         gates+32(FP), R9
+	MOVQ         s+40(FP), R10
+	VBROADCASTSS word3f800000<>+0(SB), Z6
+
+vector:
+	VMOVUPS (CX), Z0
+	VMOVUPS (R9), Z1
+	VMOVUPS (R9)(SI*1), Z2
+	VMOVUPS (R9)(SI*2), Z3
+	VMOVUPS (DX), Z7
+	VSUBPS  Z3, Z7, Z7
+	VMULPS  Z7, Z0, Z7
+	VMULPS  Z3, Z3, Z3
+	VSUBPS  Z3, Z6, Z3
+	VMULPS  Z1, Z0, Z5
+	VSUBPS  Z5, Z0, Z4
+	VMOVUPS Z5, (AX)
+	VMULPS  Z3, Z4, Z4
+	VMULPS  Z1, Z1, Z5
+	VSUBPS  Z5, Z1, Z5
+	VMULPS  Z5, Z7, Z7
+	VMOVUPS Z7, (DI)
+	VMOVUPS Z7, (R8)
+	VMULPS  (R10)(SI*2), Z4, Z7
+	VMULPS  Z2, Z2, Z5
+	VSUBPS  Z5, Z2, Z5
+	VMULPS  Z5, Z7, Z7
+	VMOVUPS Z7, (DI)(SI*1)
+	VMOVUPS Z7, (R8)(SI*1)
+	VMOVUPS Z4, (DI)(SI*2)
+	VMULPS  Z2, Z4, Z4
+	VMOVUPS Z4, (R8)(SI*2)
+	ADDQ    $0x00000040, DI
+	ADDQ    $0x00000040, R8
+	ADDQ    $0x00000040, AX
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, R9
+	ADDQ    $0x00000040, R10
+	ADDQ    $0x00000040, DX
+	SUBQ    $0x00000010, BX
+	JNZ     vector
 	VZEROUPPER
 	RET
 
@@ -8079,6 +8453,120 @@ vector:
 	VZEROUPPER
 	RET
 
+// func tanhAVX2(dst *float32, x *float32, n int)
+// Requires: AVX
+TEXT ·tanhAVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+	XORQ BX, BX
+	SHLQ $0x02, DX
+
+vector:
+	VMOVUPS      (CX)(BX*1), Y0
+	VBROADCASTSS word40fcf84f<>+0(SB), Y5
+	VMINPS       Y0, Y5, Y0
+	VBROADCASTSS wordc0fcf84f<>+0(SB), Y5
+	VMAXPS       Y0, Y5, Y0
+	VMULPS       Y0, Y0, Y1
+	VBROADCASTSS worda59f25c0<>+0(SB), Y2
+	VMULPS       Y1, Y2, Y2
+	VBROADCASTSS word2a61337e<>+0(SB), Y5
+	VADDPS       Y5, Y2, Y2
+	VMULPS       Y1, Y2, Y2
+	VBROADCASTSS wordaebd37ff<>+0(SB), Y5
+	VADDPS       Y5, Y2, Y2
+	VMULPS       Y1, Y2, Y2
+	VBROADCASTSS word335c0041<>+0(SB), Y5
+	VADDPS       Y5, Y2, Y2
+	VMULPS       Y1, Y2, Y2
+	VBROADCASTSS word3779434a<>+0(SB), Y5
+	VADDPS       Y5, Y2, Y2
+	VMULPS       Y1, Y2, Y2
+	VBROADCASTSS word3a270ded<>+0(SB), Y5
+	VADDPS       Y5, Y2, Y2
+	VMULPS       Y1, Y2, Y2
+	VBROADCASTSS word3ba059dc<>+0(SB), Y5
+	VADDPS       Y5, Y2, Y2
+	VBROADCASTSS word35a0d3d8<>+0(SB), Y3
+	VMULPS       Y1, Y3, Y3
+	VBROADCASTSS word38f895d6<>+0(SB), Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       Y1, Y3, Y3
+	VBROADCASTSS word3b14aa05<>+0(SB), Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       Y1, Y3, Y3
+	VBROADCASTSS word3ba059dd<>+0(SB), Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       Y2, Y0, Y2
+	VDIVPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (AX)(BX*1)
+	ADDQ         $0x00000020, BX
+	CMPQ         BX, DX
+	JLT          vector
+	VZEROUPPER
+	RET
+
+// func expAVX2(dst *float32, x *float32, shift float32, n int)
+// Requires: AVX, AVX2
+TEXT ·expAVX2(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+24(FP), DX
+	VBROADCASTSS shift+16(FP), Y0
+	VBROADCASTSS wordc2aea8f6<>+0(SB), Y8
+	XORQ         BX, BX
+	SHLQ         $0x02, DX
+
+vector:
+	VMOVUPS      (CX)(BX*1), Y1
+	VSUBPS       Y0, Y1, Y1
+	VBROADCASTSS word3fb8aa3b<>+0(SB), Y5
+	VMULPS       Y5, Y1, Y2
+	VBROADCASTSS wordbf000000<>+0(SB), Y5
+	VADDPS       Y5, Y2, Y2
+	VCVTTPS2DQ   Y2, Y4
+	VCVTDQ2PS    Y4, Y2
+	VBROADCASTSS word3f318000<>+0(SB), Y5
+	VMULPS       Y5, Y2, Y3
+	VSUBPS       Y3, Y1, Y3
+	VBROADCASTSS word395e8083<>+0(SB), Y5
+	VMULPS       Y5, Y2, Y2
+	VADDPS       Y2, Y3, Y3
+	VBROADCASTSS word0000007f<>+0(SB), Y5
+	VPADDD       Y5, Y4, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VBROADCASTSS word39506967<>+0(SB), Y4
+	VMULPS       Y3, Y4, Y4
+	VBROADCASTSS word3ab743ce<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VBROADCASTSS word3c088908<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VBROADCASTSS word3d2aa9c1<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VBROADCASTSS word3e2aaaaa<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VBROADCASTSS word3f000000<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y3, Y3, Y2
+	VMULPS       Y2, Y4, Y4
+	VADDPS       Y3, Y4, Y4
+	VBROADCASTSS word3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y9, Y4, Y4
+	VCMPPS       $0x15, Y8, Y1, Y9
+	VANDPS       Y9, Y4, Y4
+	VMOVUPS      Y4, (AX)(BX*1)
+	ADDQ         $0x00000020, BX
+	CMPQ         BX, DX
+	JLT          vector
+	VZEROUPPER
+	RET
+
 // func adamWAVX2(w *float32, m *float32, v *float32, grads *[]float32, count int, n int, scale float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, keep float32, rate float32, root float32, epsilon float32)
 // Requires: AVX
 TEXT ·adamWAVX2(SB), NOSPLIT, $0-84
@@ -8325,5 +8813,224 @@ row:
 	ADDQ         $0x00000020, R10
 	CMPQ         R10, CX
 	JLT          columns
+	VZEROUPPER
+	RET
+
+// func gruForwardAVX2(out *float32, gates *float32, x *float32, s *float32, h *float32, width int, n int)
+// Requires: AVX, AVX2
+TEXT ·gruForwardAVX2(SB), NOSPLIT, $0-56
+	MOVQ         out+0(FP), AX
+	MOVQ         h+32(FP), CX
+	MOVQ         n+48(FP), DX
+	MOVQ         width+40(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         gates+8(FP), SI
+	MOVQ         x+16(FP), DI
+	MOVQ         s+24(FP), R8
+	VBROADCASTSS word80000000<>+0(SB), Y6
+	VBROADCASTSS word3f800000<>+0(SB), Y7
+	VBROADCASTSS wordc2aea8f6<>+0(SB), Y8
+
+vector:
+	VMOVUPS      (DI), Y0
+	VADDPS       (R8), Y0, Y0
+	VORPS        Y0, Y6, Y1
+	VBROADCASTSS word3fb8aa3b<>+0(SB), Y5
+	VMULPS       Y5, Y1, Y2
+	VBROADCASTSS wordbf000000<>+0(SB), Y5
+	VADDPS       Y5, Y2, Y2
+	VCVTTPS2DQ   Y2, Y4
+	VCVTDQ2PS    Y4, Y2
+	VBROADCASTSS word3f318000<>+0(SB), Y5
+	VMULPS       Y5, Y2, Y3
+	VSUBPS       Y3, Y1, Y3
+	VBROADCASTSS word395e8083<>+0(SB), Y5
+	VMULPS       Y5, Y2, Y2
+	VADDPS       Y2, Y3, Y3
+	VBROADCASTSS word0000007f<>+0(SB), Y5
+	VPADDD       Y5, Y4, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VBROADCASTSS word39506967<>+0(SB), Y4
+	VMULPS       Y3, Y4, Y4
+	VBROADCASTSS word3ab743ce<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VBROADCASTSS word3c088908<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VBROADCASTSS word3d2aa9c1<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VBROADCASTSS word3e2aaaaa<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VBROADCASTSS word3f000000<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y3, Y3, Y2
+	VMULPS       Y2, Y4, Y4
+	VADDPS       Y3, Y4, Y4
+	VBROADCASTSS word3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y9, Y4, Y4
+	VCMPPS       $0x15, Y8, Y1, Y9
+	VANDPS       Y9, Y4, Y4
+	VADDPS       Y7, Y4, Y3
+	VBLENDVPS    Y0, Y4, Y7, Y4
+	VDIVPS       Y3, Y4, Y4
+	VMOVAPS      Y4, Y11
+	VMOVUPS      Y11, (SI)
+	VMOVUPS      (DI)(BX*1), Y0
+	VADDPS       (R8)(BX*1), Y0, Y0
+	VORPS        Y0, Y6, Y1
+	VBROADCASTSS word3fb8aa3b<>+0(SB), Y5
+	VMULPS       Y5, Y1, Y2
+	VBROADCASTSS wordbf000000<>+0(SB), Y5
+	VADDPS       Y5, Y2, Y2
+	VCVTTPS2DQ   Y2, Y4
+	VCVTDQ2PS    Y4, Y2
+	VBROADCASTSS word3f318000<>+0(SB), Y5
+	VMULPS       Y5, Y2, Y3
+	VSUBPS       Y3, Y1, Y3
+	VBROADCASTSS word395e8083<>+0(SB), Y5
+	VMULPS       Y5, Y2, Y2
+	VADDPS       Y2, Y3, Y3
+	VBROADCASTSS word0000007f<>+0(SB), Y5
+	VPADDD       Y5, Y4, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VBROADCASTSS word39506967<>+0(SB), Y4
+	VMULPS       Y3, Y4, Y4
+	VBROADCASTSS word3ab743ce<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VBROADCASTSS word3c088908<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VBROADCASTSS word3d2aa9c1<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VBROADCASTSS word3e2aaaaa<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VBROADCASTSS word3f000000<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y3, Y3, Y2
+	VMULPS       Y2, Y4, Y4
+	VADDPS       Y3, Y4, Y4
+	VBROADCASTSS word3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y9, Y4, Y4
+	VCMPPS       $0x15, Y8, Y1, Y9
+	VANDPS       Y9, Y4, Y4
+	VADDPS       Y7, Y4, Y3
+	VBLENDVPS    Y0, Y4, Y7, Y4
+	VDIVPS       Y3, Y4, Y4
+	VMOVAPS      Y4, Y12
+	VMOVUPS      Y12, (SI)(BX*1)
+	VMULPS       (R8)(BX*2), Y12, Y12
+	VADDPS       (DI)(BX*2), Y12, Y0
+	VBROADCASTSS word40fcf84f<>+0(SB), Y5
+	VMINPS       Y0, Y5, Y0
+	VBROADCASTSS wordc0fcf84f<>+0(SB), Y5
+	VMAXPS       Y0, Y5, Y0
+	VMULPS       Y0, Y0, Y1
+	VBROADCASTSS worda59f25c0<>+0(SB), Y2
+	VMULPS       Y1, Y2, Y2
+	VBROADCASTSS word2a61337e<>+0(SB), Y5
+	VADDPS       Y5, Y2, Y2
+	VMULPS       Y1, Y2, Y2
+	VBROADCASTSS wordaebd37ff<>+0(SB), Y5
+	VADDPS       Y5, Y2, Y2
+	VMULPS       Y1, Y2, Y2
+	VBROADCASTSS word335c0041<>+0(SB), Y5
+	VADDPS       Y5, Y2, Y2
+	VMULPS       Y1, Y2, Y2
+	VBROADCASTSS word3779434a<>+0(SB), Y5
+	VADDPS       Y5, Y2, Y2
+	VMULPS       Y1, Y2, Y2
+	VBROADCASTSS word3a270ded<>+0(SB), Y5
+	VADDPS       Y5, Y2, Y2
+	VMULPS       Y1, Y2, Y2
+	VBROADCASTSS word3ba059dc<>+0(SB), Y5
+	VADDPS       Y5, Y2, Y2
+	VBROADCASTSS word35a0d3d8<>+0(SB), Y3
+	VMULPS       Y1, Y3, Y3
+	VBROADCASTSS word38f895d6<>+0(SB), Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       Y1, Y3, Y3
+	VBROADCASTSS word3b14aa05<>+0(SB), Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       Y1, Y3, Y3
+	VBROADCASTSS word3ba059dd<>+0(SB), Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       Y2, Y0, Y2
+	VDIVPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (SI)(BX*2)
+	VMOVUPS      (CX), Y0
+	VSUBPS       Y2, Y0, Y0
+	VMULPS       Y11, Y0, Y0
+	VADDPS       Y2, Y0, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         $0x00000020, AX
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, SI
+	ADDQ         $0x00000020, DI
+	ADDQ         $0x00000020, R8
+	SUBQ         $0x00000008, DX
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func gruBackwardAVX2(dx *float32, ds *float32, dh *float32, dout *float32, gates *float32, s *float32, h *float32, width int, n int)
+// Requires: AVX
+TEXT ·gruBackwardAVX2(SB), NOSPLIT, $0-72
+	MOVQ         dh+16(FP), AX
+	MOVQ         dout+24(FP), CX
+	MOVQ         h+48(FP), DX
+	MOVQ         n+64(FP), BX
+	MOVQ         width+56(FP), SI
+	SHLQ         $0x02, SI
+	MOVQ         dx+0(FP), DI
+	MOVQ         ds+8(FP), R8
+	MOVQ         gates+32(FP), R9
+	MOVQ         s+40(FP), R10
+	VBROADCASTSS word3f800000<>+0(SB), Y6
+
+vector:
+	VMOVUPS (CX), Y0
+	VMOVUPS (R9), Y1
+	VMOVUPS (R9)(SI*1), Y2
+	VMOVUPS (R9)(SI*2), Y3
+	VMOVUPS (DX), Y7
+	VSUBPS  Y3, Y7, Y7
+	VMULPS  Y7, Y0, Y7
+	VMULPS  Y3, Y3, Y3
+	VSUBPS  Y3, Y6, Y3
+	VMULPS  Y1, Y0, Y5
+	VSUBPS  Y5, Y0, Y4
+	VMOVUPS Y5, (AX)
+	VMULPS  Y3, Y4, Y4
+	VMULPS  Y1, Y1, Y5
+	VSUBPS  Y5, Y1, Y5
+	VMULPS  Y5, Y7, Y7
+	VMOVUPS Y7, (DI)
+	VMOVUPS Y7, (R8)
+	VMULPS  (R10)(SI*2), Y4, Y7
+	VMULPS  Y2, Y2, Y5
+	VSUBPS  Y5, Y2, Y5
+	VMULPS  Y5, Y7, Y7
+	VMOVUPS Y7, (DI)(SI*1)
+	VMOVUPS Y7, (R8)(SI*1)
+	VMOVUPS Y4, (DI)(SI*2)
+	VMULPS  Y2, Y4, Y4
+	VMOVUPS Y4, (R8)(SI*2)
+	ADDQ    $0x00000020, DI
+	ADDQ    $0x00000020, R8
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, R9
+	ADDQ    $0x00000020, R10
+	ADDQ    $0x00000020, DX
+	SUBQ    $0x00000008, BX
+	JNZ     vector
 	VZEROUPPER
 	RET

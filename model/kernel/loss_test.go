@@ -5,48 +5,6 @@ import (
 	"testing"
 )
 
-func TestSigmoid(t *testing.T) {
-	x := []float32{0, 1, -1, 1e-6, -1e-6, 0.5, 5, -5, 20, -20, 87, -87, 88, -88, 200, -200, 1e30,
-		float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN())}
-	for v := float32(-90); v < 90; v += 0.0137 {
-		x = append(x, v)
-	}
-	equalOnPaths(t, "sigmoid", func() []float32 {
-		got := make([]float32, len(x))
-		Sigmoid(got, x)
-		for i, v := range x {
-			want := 1 / (1 + math.Exp(-float64(v)))
-			if v != v && got[i] == got[i] {
-				t.Fatalf("sigmoid of NaN is %v", got[i])
-			}
-			// Below the smallest normal float32 an absolute error remains.
-			if d := math.Abs(float64(got[i]) - want); d > 1e-6*want+1.2e-38 {
-				t.Fatalf("sigmoid of %v is %v, want %v", v, got[i], want)
-			}
-		}
-		return got
-	})
-}
-
-func TestSoftplus(t *testing.T) {
-	x := []float32{0, float32(math.Copysign(0, -1)), 1e30, -1e30, float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN())}
-	for v := float32(-90); v < 90; v += 0.0137 {
-		x = append(x, v)
-	}
-	want := make([]float64, len(x))
-	for i, v := range x {
-		want[i] = softplus(float64(v))
-	}
-	equalOnPaths(t, "softplus", func() []float32 {
-		got := make([]float32, len(x))
-		Softplus(got, x)
-		near(t, "softplus", got, want, 2e-32, 1e-6)
-		return got
-	})
-}
-
-func softplus(z float64) float64 { return math.Max(z, 0) + math.Log1p(math.Exp(-math.Abs(z))) }
-
 // crossEntropyReference is the definition of SigmoidCrossEntropy's loss.
 func crossEntropyReference(logits []float64, targets, weights []float32, rows, members, n int) float64 {
 	var loss float64

@@ -20,7 +20,8 @@ type path struct {
 	transpose func(dst []float32, ldd int, src []float32, lds, rows, cols int)
 
 	elementwise
-	piecewise
+	piecewise piecewise
+	gru       gru
 }
 
 // elementwise are the kernels that pass once over memory. Lengths have been
@@ -35,6 +36,8 @@ type elementwise struct {
 	dropout    func(dst, x []float32, d mask, first uint32)
 	sigmoid    func(dst, x []float32)
 	softplus   func(dst, x []float32)
+	tanh       func(dst, x []float32)
+	exp        func(dst, x []float32, shift float32) // dst = e^(x-shift), x no more than shift
 	adamW      func(w, m, v []float32, grads [][]float32, first int, c adamCoefficients)
 }
 
@@ -46,14 +49,21 @@ type piecewise struct {
 	backward func(dslope, dtable, dy []float32, p pieces)
 }
 
+// gru are the parts of GRUStep, each for one row, from column first on.
+type gru struct {
+	forward  func(out, gates, x, s, h []float32, first int)
+	backward func(dx, ds, dh, dout, gates, s, h []float32, first int)
+}
+
 var goPath = path{
 	name: "go", tileRows: 2, panel: 4,
 	tile: goTile, dots: goDots, transpose: goTranspose,
 	elementwise: elementwise{
 		axpy: goAxpy, scale: goScale, mul: goMul, mulAdd: goMulAdd, squares: goSquares,
-		activation: goActivation, dropout: goDropout, sigmoid: goSigmoid, softplus: goSoftplus, adamW: goAdamW,
+		activation: goActivation, dropout: goDropout, sigmoid: goSigmoid, softplus: goSoftplus, tanh: goTanh, exp: goExp, adamW: goAdamW,
 	},
 	piecewise: goPiecewise,
+	gru:       gru{forward: goGRUForward, backward: goGRUBackward},
 }
 
 var goPiecewise = piecewise{locate: goLocate, prefix: goPrefix, forward: goForward, backward: goBackward}

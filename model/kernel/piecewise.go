@@ -22,8 +22,8 @@ func PiecewiseLinear(dst, x, edges, slope, bias, weight []float32, rows, feature
 	for f := range features {
 		p := w.pieces(f, rows, features, bins, width, x, edges)
 		table := weight[f*bins*width : (f+1)*bins*width]
-		active.prefix(p.sums, bias[f*width:(f+1)*width], table[:int(slices.Max(p.bin))*width])
-		active.forward(dst[f*width:], slope[f*width:(f+1)*width], table, p)
+		active.piecewise.prefix(p.sums, bias[f*width:(f+1)*width], table[:int(slices.Max(p.bin))*width])
+		active.piecewise.forward(dst[f*width:], slope[f*width:(f+1)*width], table, p)
 	}
 }
 
@@ -39,7 +39,7 @@ func PiecewiseLinearBackward(dslope, dbias, dweight, dy, x, edges []float32, row
 		p := w.pieces(f, rows, features, bins, width, x, edges)
 		dtable := dweight[f*bins*width : (f+1)*bins*width]
 		clear(p.sums)
-		active.backward(dslope[f*width:(f+1)*width], dtable, dy[f*width:], p)
+		active.piecewise.backward(dslope[f*width:(f+1)*width], dtable, dy[f*width:], p)
 		addSuffixSums(dtable, dbias[f*width:(f+1)*width], p.sums)
 	}
 }
@@ -57,7 +57,7 @@ type pieces struct {
 func (w *Workspace) pieces(f, rows, features, bins, width int, x, edges []float32) pieces {
 	p := pieces{x: x[f:], stride: features, bin: grow(&w.bin, rows), frac: grow(&w.frac, rows), sums: grow(&w.table, bins*width)}
 	w.bin, w.frac, w.table = p.bin, p.frac, p.sums
-	active.locate(p, edges[f*(bins+1):(f+1)*(bins+1)])
+	active.piecewise.locate(p, edges[f*(bins+1):(f+1)*(bins+1)])
 	return p
 }
 

@@ -18,15 +18,39 @@ func Softplus(dst, x []float32) {
 	active.softplus(dst, x)
 }
 
+// Tanh computes dst = tanh(x) with a relative error below 1e-6. dst may be x.
+// Both have dst's length.
+func Tanh(dst, x []float32) {
+	need("tanh", "x", len(x), len(dst))
+	active.tanh(dst, x)
+}
+
 // goSigmoid takes e^-|x|, which cannot overflow.
 func goSigmoid(dst, x []float32) {
 	for i, v := range x[:len(dst)] {
-		e := exp(-abs(v))
-		numerator := float32(1)
-		if v < 0 {
-			numerator = e
-		}
-		dst[i] = numerator / (1 + e)
+		dst[i] = sigmoid(v)
+	}
+}
+
+func sigmoid(x float32) float32 {
+	e := exp(-abs(x))
+	numerator := float32(1)
+	if x < 0 {
+		numerator = e
+	}
+	return numerator / (1 + e)
+}
+
+func goTanh(dst, x []float32) {
+	for i, v := range x[:len(dst)] {
+		dst[i] = tanh(v)
+	}
+}
+
+// goExp is for x no more than shift.
+func goExp(dst, x []float32, shift float32) {
+	for i, v := range x[:len(dst)] {
+		dst[i] = exp(v - shift)
 	}
 }
 
@@ -68,4 +92,25 @@ func log1p(e float32) float32 {
 	p = p*q + 2.0/5
 	p = p*q + 2.0/3
 	return s * (p*q + 2)
+}
+
+// tanhLimit is where tanh reaches 1 in float32.
+const tanhLimit = 7.90531110763549805
+
+// tanh is a quotient of polynomials, the one of Eigen's ptanh_float.
+func tanh(x float32) float32 {
+	x = max(min(x, tanhLimit), -tanhLimit)
+	q := x * x
+	p := float32(-2.76076847742355e-16)
+	p = p*q + 2.00018790482477e-13
+	p = p*q + -8.60467152213735e-11
+	p = p*q + 5.12229709037114e-08
+	p = p*q + 1.48572235717979e-05
+	p = p*q + 6.37261928875436e-04
+	p = p*q + 4.89352455891786e-03
+	d := float32(1.19825839466702e-06)
+	d = d*q + 1.18534705686654e-04
+	d = d*q + 2.26843463243900e-03
+	d = d*q + 4.89352518554385e-03
+	return x * p / d
 }

@@ -29,11 +29,15 @@ func main() {
 		dropout(v)
 		sigmoid(v)
 		softplus(v)
+		tanh(v)
+		exponential(v)
 		adamW(v)
 		locate(v)
 		prefix(v)
 		forward(v)
 		backward(v)
+		gruForward(v)
+		gruBackward(v)
 	}
 	Generate()
 }

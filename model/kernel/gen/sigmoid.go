@@ -8,55 +8,112 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// sigmoid writes kernel.goSigmoid, operation by operation.
-func sigmoid(v isa) {
-	function("sigmoid"+v.name, "func(dst, x *float32, n int)", "computes dst = 1/(1+e^-x).")
+// unary writes a kernel dst = f(x). body gets x in
+// register 0 and returns the register of its result; prepare fills registers
+// that stay.
+func unary(v isa, name, doc string, prepare func(), body func(z reg.VecPhysical) reg.VecPhysical) {
+	function(name+v.name, "func(dst, x *float32, n int)", "computes dst = "+doc+".")
 	dst, x, n := arg("dst"), arg("x"), arg("n")
-	z, a, f, r, p, t := v.reg(0), v.reg(1), v.reg(2), v.reg(3), v.reg(4), v.reg(5)
+	prepare()
+	v.loop(n, func(at reg.GPVirtual) {
+		VMOVUPS(offset(x, at), v.reg(0))
+		VMOVUPS(body(v.reg(0)), offset(dst, at))
+	})
+}
+
+func sigmoid(v isa) {
+	unary(v, "sigmoid", "1/(1+e^-x)", v.logisticConstants, v.logistic)
+}
+
+func tanh(v isa) {
+	unary(v, "tanh", "tanh(x)", func() {}, v.tanh)
+}
+
+// logisticConstants fills registers 6 to 8 for logistic.
+func (v isa) logisticConstants() {
+	VBROADCASTSS(constant(1<<31), v.reg(6))
+	VBROADCASTSS(float(1), v.reg(7))
+	VBROADCASTSS(float(-87.33), v.reg(8))
+}
+
+// logistic is kernel.sigmoid, operation by operation, of z, which is register 0.
+// It uses registers 1 to 9 and returns one of them.
+func (v isa) logistic(z reg.VecPhysical) reg.VecPhysical {
+	a, f, r, p, t := v.reg(1), v.reg(2), v.reg(3), v.reg(4), v.reg(5)
 	sign, one, low := v.reg(6), v.reg(7), v.reg(8)
-	VBROADCASTSS(constant(1<<31), sign)
-	VBROADCASTSS(float(1), one)
+	VORPS(z, sign, a) // -|z|
+	v.exp(a, f, r, p, t)
+	v.zeroBelow(a, low, p)
+	VADDPS(one, p, r)
+	v.choose(z, p, one, p)
+	VDIVPS(r, p, p)
+	return p
+}
+
+// tanh is kernel.tanh, operation by operation, of x, which is register 0. It
+// uses registers 1 to 5 and returns one of them.
+func (v isa) tanh(x reg.VecPhysical) reg.VecPhysical {
+	q, p, d, t := v.reg(1), v.reg(2), v.reg(3), v.reg(5)
+	VBROADCASTSS(float(7.90531110763549805), t)
+	VMINPS(x, t, x) // NaN passes
+	VBROADCASTSS(float(-7.90531110763549805), t)
+	VMAXPS(x, t, x)
+	VMULPS(x, x, q)
+	polynomial(q, p, t, -2.76076847742355e-16, 2.00018790482477e-13, -8.60467152213735e-11, 5.12229709037114e-08,
+		1.48572235717979e-05, 6.37261928875436e-04, 4.89352455891786e-03)
+	polynomial(q, d, t, 1.19825839466702e-06, 1.18534705686654e-04, 2.26843463243900e-03, 4.89352518554385e-03)
+	VMULPS(p, x, p)
+	VDIVPS(d, p, p)
+	return p
+}
+
+// polynomial evaluates p at q, coefficients from the highest power down.
+func polynomial(q, p, t reg.VecPhysical, coefficients ...float32) {
+	VBROADCASTSS(float(coefficients[0]), p)
+	for _, c := range coefficients[1:] {
+		VMULPS(q, p, p)
+		VBROADCASTSS(float(c), t)
+		VADDPS(t, p, p)
+	}
+}
+
+// exponential writes kernel.goExp.
+func exponential(v isa) {
+	function("exp"+v.name, "func(dst, x *float32, shift float32, n int)", "computes dst = e^(x-shift), x no more than shift.")
+	dst, x, n := arg("dst"), arg("x"), arg("n")
+	shift, a, p, low := v.reg(0), v.reg(1), v.reg(4), v.reg(8)
+	broadcastArg("shift", shift)
 	VBROADCASTSS(float(-87.33), low)
 	v.loop(n, func(at reg.GPVirtual) {
-		VMOVUPS(offset(x, at), z)
-		VORPS(z, sign, a) // -|z|
-		v.exp(a, f, r, p, t)
+		VMOVUPS(offset(x, at), a)
+		VSUBPS(shift, a, a)
+		v.exp(a, v.reg(2), v.reg(3), p, v.reg(5))
 		v.zeroBelow(a, low, p)
-		VADDPS(one, p, r)
-		v.choose(z, p, one, p)
-		VDIVPS(r, p, p)
 		VMOVUPS(p, offset(dst, at))
 	})
 }
 
-// softplus writes kernel.goSoftplus, operation by operation.
+// softplus is kernel.goSoftplus, operation by operation.
 func softplus(v isa) {
-	function("softplus"+v.name, "func(dst, x *float32, n int)", "computes dst = log(1+e^x).")
-	dst, x, n := arg("dst"), arg("x"), arg("n")
-	z, a, f, r, p, t := v.reg(0), v.reg(1), v.reg(2), v.reg(3), v.reg(4), v.reg(5)
 	sign, two, low, none := v.reg(6), v.reg(7), v.reg(8), v.reg(10)
-	VBROADCASTSS(constant(1<<31), sign)
-	VBROADCASTSS(float(2), two)
-	VBROADCASTSS(float(-87.33), low)
-	zero(none)
-	v.loop(n, func(at reg.GPVirtual) {
-		VMOVUPS(offset(x, at), z)
+	unary(v, "softplus", "log(1+e^x)", func() {
+		VBROADCASTSS(constant(1<<31), sign)
+		VBROADCASTSS(float(2), two)
+		VBROADCASTSS(float(-87.33), low)
+		zero(none)
+	}, func(z reg.VecPhysical) reg.VecPhysical {
+		a, f, r, p, t := v.reg(1), v.reg(2), v.reg(3), v.reg(4), v.reg(5)
 		VORPS(z, sign, a) // -|z|
 		v.exp(a, f, r, p, t)
 		v.zeroBelow(a, low, p)
 		VADDPS(two, p, r)
 		VDIVPS(r, p, r) // s
 		VMULPS(r, r, f) // q
-		VBROADCASTSS(float(2.0/13), p)
-		for _, c := range []float32{2.0 / 11, 2.0 / 9, 2.0 / 7, 2.0 / 5, 2.0 / 3, 2} {
-			VMULPS(f, p, p)
-			VBROADCASTSS(float(c), t)
-			VADDPS(t, p, p)
-		}
+		polynomial(f, p, t, 2.0/13, 2.0/11, 2.0/9, 2.0/7, 2.0/5, 2.0/3, 2)
 		VMULPS(r, p, p)
 		VMAXPS(z, none, z) // NaN passes
 		VADDPS(z, p, p)
-		VMOVUPS(p, offset(dst, at))
+		return p
 	})
 }
 
@@ -82,11 +139,7 @@ func (v isa) exp(a, f, r, p, t reg.VecPhysical) {
 	VBROADCASTSS(constant(127), t)
 	VPADDD(t, p, exponent)
 	VPSLLD(U8(23), exponent, exponent)
-	VBROADCASTSS(float(1.9875691500e-4), p)
-	for _, c := range []float32{1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1} {
-		VMULPS(r, p, p)
-		plus(c, p)
-	}
+	polynomial(r, p, t, 1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)
 	VMULPS(r, r, f)
 	VMULPS(f, p, p)
 	VADDPS(r, p, p)

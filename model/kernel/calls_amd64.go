@@ -1,0 +1,181 @@
+package kernel
+
+import "unsafe"
+
+func (s *assembly) tile(t *tile) {
+	mode := int(t.act) << 1
+	if t.load {
+		mode |= 1
+	}
+	a, b, c, bias := unsafe.SliceData(t.a), unsafe.SliceData(t.b), unsafe.SliceData(t.c), unsafe.SliceData(t.bias)
+	switch {
+	case t.cols > 2*s.lanes:
+		s.stripKernel(t.k, a, t.aDepth, b, t.bDepth, t.bPanel, c, t.ldc, bias, mode, s.lanes)
+	case t.cols > s.lanes:
+		s.tiles[1][t.rows](t.k, a, t.aRow, t.aDepth, b, t.bDepth, c, t.ldc, bias, mode, t.cols-s.lanes)
+	default:
+		s.tiles[0][t.rows](t.k, a, t.aRow, t.aDepth, b, t.bDepth, c, t.ldc, bias, mode, t.cols)
+	}
+}
+
+func (s *assembly) dots(sums, a []float32, lda int, x []float32, k int) {
+	s.dotsKernel(unsafe.SliceData(sums), len(sums), unsafe.SliceData(a), lda, unsafe.SliceData(x), k)
+}
+
+// transposeBlocks transposes 8 x 8 values at a time.
+func transposeBlocks(dst []float32, ldd int, src []float32, lds, rows, cols int) {
+	whole := cols &^ 7
+	i := 0
+	for ; i+8 <= rows && whole > 0; i += 8 {
+		transpose8(&dst[i], ldd, &src[i*lds], lds, whole/8)
+		goTranspose(from(dst, whole*ldd+i), ldd, from(src, i*lds+whole), lds, 8, cols-whole)
+	}
+	goTranspose(from(dst, i), ldd, from(src, i*lds), lds, rows-i, cols)
+}
+
+// whole is how many of n values fill vectors.
+func (s *assembly) whole(n int) int { return n &^ (s.lanes - 1) }
+
+func (s *assembly) axpy(y []float32, alpha float32, x []float32) {
+	n := s.whole(len(y))
+	if n > 0 {
+		s.axpyKernel(&y[0], alpha, &x[0], n)
+	}
+	goAxpy(y[n:], alpha, x[n:])
+}
+
+func (s *assembly) scale(x []float32, alpha float32) {
+	n := s.whole(len(x))
+	if n > 0 {
+		s.scaleKernel(&x[0], alpha, n)
+	}
+	goScale(x[n:], alpha)
+}
+
+func (s *assembly) mul(dst, x, r []float32) {
+	n := s.whole(len(dst))
+	if n > 0 {
+		s.mulKernel(&dst[0], &x[0], &r[0], n)
+	}
+	goMul(dst[n:], x[n:], r[n:])
+}
+
+func (s *assembly) mulAdd(dst, x, r []float32) {
+	n := s.whole(len(dst))
+	if n > 0 {
+		s.mulAddKernel(&dst[0], &x[0], &r[0], n)
+	}
+	goMulAdd(dst[n:], x[n:], r[n:])
+}
+
+func (s *assembly) squares(x []float32) float64 {
+	n := len(x) &^ 15
+	if n == 0 {
+		return goSquares(x)
+	}
+	return s.squaresKernel(&x[0], n) + goSquares(x[n:])
+}
+
+func (s *assembly) activation(dz, dy, y []float32, slope float32) {
+	n := s.whole(len(dz))
+	if n > 0 {
+		s.activationKernel(&dz[0], &dy[0], &y[0], slope, n)
+	}
+	goActivation(dz[n:], dy[n:], y[n:], slope)
+}
+
+func (s *assembly) dropout(dst, x []float32, d mask, first uint32) {
+	n := s.whole(len(dst))
+	if n > 0 {
+		s.dropoutKernel(&dst[0], &x[0], d.k0+first, d.k1, d.threshold, d.scale, n)
+	}
+	goDropout(dst[n:], x[n:], d, first+uint32(n))
+}
+
+func (s *assembly) sigmoid(dst, x []float32) {
+	n := s.whole(len(dst))
+	if n > 0 {
+		s.sigmoidKernel(&dst[0], &x[0], n)
+	}
+	goSigmoid(dst[n:], x[n:])
+}
+
+func (s *assembly) softplus(dst, x []float32) {
+	n := s.whole(len(dst))
+	if n > 0 {
+		s.softplusKernel(&dst[0], &x[0], n)
+	}
+	goSoftplus(dst[n:], x[n:])
+}
+
+func (s *assembly) tanh(dst, x []float32) {
+	n := s.whole(len(dst))
+	if n > 0 {
+		s.tanhKernel(&dst[0], &x[0], n)
+	}
+	goTanh(dst[n:], x[n:])
+}
+
+func (s *assembly) exp(dst, x []float32, shift float32) {
+	n := s.whole(len(dst))
+	if n > 0 {
+		s.expKernel(&dst[0], &x[0], shift, n)
+	}
+	goExp(dst[n:], x[n:], shift)
+}
+
+func (s *assembly) adamW(w, m, v []float32, grads [][]float32, first int, c adamCoefficients) {
+	n := s.whole(len(w))
+	if n > 0 {
+		s.adamWKernel(&w[0], &m[0], &v[0], unsafe.SliceData(grads), len(grads), n,
+			c.scale, c.beta1, c.rest1, c.beta2, c.rest2, c.keep, c.rate, c.root, c.epsilon)
+	}
+	goAdamW(w, m, v, grads, n, c)
+}
+
+func (s *assembly) locate(p pieces, edges []float32) {
+	s.locateKernel(&p.bin[0], &p.frac[0], &p.x[0], p.stride, len(p.bin), &edges[0], lastBin(edges))
+}
+
+func (s *assembly) prefix(sums, bias, table []float32) {
+	width := len(bias)
+	if width%s.lanes != 0 {
+		goPrefix(sums, bias, table)
+		return
+	}
+	s.prefixKernel(&sums[0], &bias[0], unsafe.SliceData(table), width, len(table)/width)
+}
+
+func (s *assembly) forward(dst, slope, table []float32, p pieces) {
+	width := len(slope)
+	if width%s.lanes != 0 {
+		goForward(dst, slope, table, p)
+		return
+	}
+	s.forwardKernel(&dst[0], &slope[0], &table[0], &p.sums[0], width, p.stride*width, &p.x[0], p.stride, &p.bin[0], &p.frac[0], len(p.bin))
+}
+
+func (s *assembly) backward(dslope, dtable, dy []float32, p pieces) {
+	width := len(dslope)
+	if width%s.lanes != 0 {
+		goBackward(dslope, dtable, dy, p)
+		return
+	}
+	s.backwardKernel(&dslope[0], &dtable[0], &dy[0], &p.sums[0], width, p.stride*width, &p.x[0], p.stride, &p.bin[0], &p.frac[0], len(p.bin))
+}
+
+func (s *assembly) gruForward(out, gates, x, state, h []float32, _ int) {
+	n := s.whole(len(out))
+	if n > 0 {
+		s.gruForwardKernel(&out[0], &gates[0], &x[0], &state[0], &h[0], len(out), n)
+	}
+	goGRUForward(out, gates, x, state, h, n)
+}
+
+func (s *assembly) gruBackward(dx, ds, dh, dout, gates, state, h []float32, _ int) {
+	n := s.whole(len(dh))
+	if n > 0 {
+		s.gruBackwardKernel(&dx[0], &ds[0], &dh[0], &dout[0], &gates[0], &state[0], &h[0], len(dh), n)
+	}
+	goGRUBackward(dx, ds, dh, dout, gates, state, h, n)
+}
