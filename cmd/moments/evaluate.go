@@ -44,10 +44,8 @@ labelled example of --task.
 
 // Run evaluates.
 func (v *evaluateCommand) Run(ctx context.Context, c *console) error {
-	if v.Predictions != "" {
-		if err := table.Check(v.Predictions); err != nil {
-			return wrong(err)
-		}
+	if err := v.checkOutputs(); err != nil {
+		return wrong(err)
 	}
 	info, err := os.Stat(v.Subject)
 	if err != nil {
@@ -68,6 +66,19 @@ func (v *evaluateCommand) Run(ctx context.Context, c *console) error {
 		}
 	}
 	return v.report(c, newEvaluation(name, targets, predictions, time.Since(began)))
+}
+
+// checkOutputs refuses paths that cannot be written to, before hours of work.
+func (v *evaluateCommand) checkOutputs() error {
+	if v.Predictions != "" {
+		if err := table.Check(v.Predictions); err != nil {
+			return err
+		}
+	}
+	if v.JSON != "" && v.JSON != "-" {
+		return table.CheckFile(v.JSON)
+	}
+	return nil
 }
 
 func (v *evaluateCommand) report(c *console, e evaluation) error {

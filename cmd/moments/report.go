@@ -152,8 +152,12 @@ func newSpread(scores []metric.Scores, measure func(metric.Scores) float64) spre
 	return s
 }
 
-// print writes the evaluation as a table for people.
+// print writes the evaluation as a table for people; nothing where the task has
+// no target.
 func (e evaluation) print(out io.Writer) error {
+	if len(e.order) == 0 {
+		return nil
+	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "target\trows\tpositive\tAUROC\tAUPRC\tlog-loss\tBrier\tECE\t")
 	for _, target := range e.order {

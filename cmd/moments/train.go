@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"moments/datasets"
@@ -74,7 +75,7 @@ func (v *trainCommand) train(ctx context.Context, c *console) (*evaluation, erro
 	if v.Output == "" {
 		v.Output = filepath.Join("weights", task.Name)
 	}
-	if err := os.MkdirAll(filepath.Dir(v.Output), 0o755); err != nil {
+	if err := v.prepareOutput(); err != nil {
 		return nil, err
 	}
 	s, err := openSource(ctx, c, task, datasets.OpenOptions{Quarantine: quarantineOf(v.Output)})
@@ -111,6 +112,20 @@ func (v *trainCommand) train(ctx context.Context, c *console) (*evaluation, erro
 	}
 	c.log.Info("saved the bundle", "folder", v.Output, "took", round(time.Since(began)))
 	return &result, os.RemoveAll(checkpoint)
+}
+
+// prepareOutput makes the folder that the bundle will lie in, and refuses to
+// train for a folder that holds something else than a bundle.
+func (v *trainCommand) prepareOutput() error {
+	entries, err := os.ReadDir(v.Output)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return wrong(err)
+	}
+	isManifest := func(e os.DirEntry) bool { return e.Name() == "manifest.json" }
+	if len(entries) > 0 && !slices.ContainsFunc(entries, isManifest) {
+		return wrongf("train: folder %s holds something else than a bundle; choose another with -o", v.Output)
+	}
+	return os.MkdirAll(filepath.Dir(v.Output), 0o755)
 }
 
 // interrupted adds to the error of a cancelled run how to go on.

@@ -151,6 +151,8 @@ func TestWrongUsage(t *testing.T) {
 		"missing argument":           {[]string{"train"}, "<task>"},
 		"missing output":             {[]string{"score", bundle}, "--output"},
 		"unknown format":             {[]string{"score", bundle, "-o", "scores.xls"}, ".csv, .jsonl or .parquet"},
+		"figures into nowhere":       {[]string{"evaluate", task, "--json", filepath.Join(folder, "nowhere", "f.json")}, "nowhere"},
+		"training into other files":  {[]string{"train", task, "-o", folder}, "holds something else than a bundle"},
 		"folder of the file is gone": {[]string{"score", bundle, "-o", filepath.Join(folder, "nowhere", "s.csv")}, "nowhere"},
 		"time that is none":          {[]string{"score", bundle, "-o", out, "--at", "soon"}, "soon"},
 		"too many event files":       {[]string{"score", bundle, "-o", out, "--events", "a.csv", "--events", "b.csv"}, "got 2 event files, want 1"},

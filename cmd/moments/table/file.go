@@ -16,10 +16,25 @@ type File struct {
 	done     bool
 }
 
+// CheckFile reports whether the folder of a file is there and no folder has its
+// name.
+func CheckFile(name string) error {
+	if info, err := os.Stat(name); err == nil && info.IsDir() {
+		return fmt.Errorf("table: cannot create %s: it is a folder, want a file", name)
+	}
+	if _, err := os.Stat(filepath.Dir(name)); err != nil {
+		return fmt.Errorf("table: cannot create %s: %w", name, err)
+	}
+	return nil
+}
+
 // CreateFile starts a file.
 func CreateFile(name string) (*File, error) {
+	if err := CheckFile(name); err != nil {
+		return nil, err
+	}
 	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
-		return openDirect(name, info)
+		return openDirect(name)
 	}
 	temporary, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".tmp-*")
 	if err != nil {
@@ -28,10 +43,7 @@ func CreateFile(name string) (*File, error) {
 	return &File{File: temporary, name: name}, nil
 }
 
-func openDirect(name string, info os.FileInfo) (*File, error) {
-	if info.IsDir() {
-		return nil, fmt.Errorf("table: cannot create %s: it is a folder, want a file", name)
-	}
+func openDirect(name string) (*File, error) {
 	f, err := os.OpenFile(name, os.O_WRONLY, 0)
 	if err != nil {
 		return nil, fmt.Errorf("table: cannot open %s: %w", name, err)

@@ -97,11 +97,13 @@ func Create(path string, columns []Column) (*Writer, error) {
 	return &Writer{columns: columns, encoder: encoder, file: file}, nil
 }
 
-// Check reports whether Create knows the format of path, so that a command can
-// refuse a wrong ending before it works for an hour.
+// Check reports whether Create knows the format of path and finds its folder,
+// so that a command can refuse a wrong path before it works for an hour.
 func Check(path string) error {
-	_, err := formatOf(path)
-	return err
+	if _, err := formatOf(path); err != nil {
+		return err
+	}
+	return CheckFile(path)
 }
 
 func formatOf(path string) (func(*File, []Column) (encoder, error), error) {

@@ -1,0 +1,254 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"math"
+	"reflect"
+	"slices"
+
+	"moments/datasets/synthetic"
+	"moments/features"
+	"moments/infer"
+	"moments/train/metric"
+	"moments/weights"
+)
+
+// unseen are customers that were not in the training base, with the truth.
+type unseen struct {
+	journeys []*features.Journey
+	truths   []*synthetic.Truth
+}
+
+// generateUnseen makes as many customers again as the base has: the same world
+// and habits, other people.
+func generateUnseen(base synthetic.Config) (*unseen, error) {
+	seen := base.Customers
+	base.Customers *= 2
+	all, err := synthetic.Generate(base)
+	if err != nil {
+		return nil, wrong(err)
+	}
+	u, i := &unseen{}, 0
+	for journey, truth := range all {
+		if i++; i > seen {
+			u.journeys, u.truths = append(u.journeys, journey), append(u.truths, truth)
+		}
+	}
+	return u, nil
+}
+
+// checkLayout demands that the files and the generator agree on the columns.
+func (u *unseen) checkLayout(b *weights.Bundle) error {
+	if want := synthetic.Layout(); !reflect.DeepEqual(b.Layout, want) {
+		return fmt.Errorf("demo: the bundle's columns are %v, want %v", b.Layout, want)
+	}
+	return nil
+}
+
+func (u *unseen) all() iter.Seq2[*features.Journey, error] {
+	return func(yield func(*features.Journey, error) bool) {
+		for _, j := range u.journeys {
+			if !yield(j, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (u *unseen) compareTargets(scores []infer.Score) []plantedTarget {
+	var targets []plantedTarget
+	for t, name := range synthetic.Targets {
+		found, truth, labels := make([]float32, len(scores)), make([]float32, len(scores)), make([]float32, len(scores))
+		for i := range scores {
+			found[i], truth[i] = scores[i].Probabilities[t], float32(u.truths[i].Probability[t])
+			if u.truths[i].Outcome[t] {
+				labels[i] = 1
+			}
+		}
+		model, oracle := metric.Score(found, labels), metric.Score(truth, labels)
+		constant := slices.Repeat([]float32{float32(model.PositiveRate)}, len(labels))
+		targets = append(targets, plantedTarget{
+			Name: name, Rate: figure(model.PositiveRate), AUROC: figure(model.AUROC), AUROCTrue: figure(oracle.AUROC),
+			Loss: figure(model.LogLoss), LossTrue: figure(oracle.LogLoss), LossRate: figure(metric.LogLoss(constant, labels)), ECE: figure(model.ECE),
+		})
+	}
+	return targets
+}
+
+// compareAnomalies flags at the alert rate that the bundle promises.
+func (u *unseen) compareAnomalies(scores []infer.Score, alertRate float64) plantedAnomaly {
+	result := plantedAnomaly{AlertRate: alertRate}
+	var size, labels []float32
+	var normal, normalFlagged, odd, oddFlagged, right float64
+	kinds := map[string]*plantedKind{}
+	for _, kind := range synthetic.AnomalyKinds {
+		result.Kinds = append(result.Kinds, plantedKind{Kind: kind})
+	}
+	for i := range result.Kinds {
+		kinds[result.Kinds[i].Kind] = &result.Kinds[i]
+	}
+	for i := range scores {
+		flagged := 0.
+		if scores[i].Anomaly <= alertRate {
+			flagged = 1
+		}
+		size = append(size, float32(scores[i].AnomalyScore))
+		truth := u.truths[i].Anomaly
+		if truth == nil {
+			labels = append(labels, 0)
+			normal, normalFlagged = normal+1, normalFlagged+flagged
+			continue
+		}
+		labels = append(labels, 1)
+		odd, oddFlagged = odd+1, oddFlagged+flagged
+		kinds[truth.Kind].Planted++
+		kinds[truth.Kind].Flagged += int(flagged)
+		if flagged == 1 && string(scores[i].Direction) == truth.Direction {
+			right++
+		}
+	}
+	result.NormalRate, result.Recall = figure(normalFlagged/normal), figure(oddFlagged/odd)
+	result.Precision = figure(oddFlagged / (oddFlagged + normalFlagged))
+	result.DirectionOK = figure(right / oddFlagged)
+	result.AUROC = figure(metric.AUROC(size, labels))
+	return result
+}
+
+// removals is the most customers whose events are removed one by one.
+const removals = 1000
+
+// compareMoments removes every visible event of the first customers, one at a
+// time, has the bundle score the journey again, and compares the changes of
+// probability with the true ones.
+func (u *unseen) compareMoments(ctx context.Context, c *console, bundle *weights.Bundle, scores []infer.Score, result *planted) error {
+	scorer, err := infer.NewScorer(bundle, infer.ScorerOptions{SkipAnomaly: true})
+	if err != nil {
+		return err
+	}
+	n := min(removals, len(u.truths))
+	total := 0
+	for i := range n {
+		total += u.truths[i].Cutoff.Events
+	}
+	shown := c.stage("removing events one by one", int64(total))
+	defer shown.end()
+	found := make([][2][]float64, n) // by customer, target, event
+	customer, event := 0, 0
+	cut := func(j *features.Journey) (features.Cutoff, bool) {
+		return features.Cutoff{Time: u.truths[0].Cutoff.Time, Events: len(j.Events)}, true
+	}
+	err = scorer.Score(ctx, u.without(n), cut, func(s *infer.Score) error {
+		for event == u.truths[customer].Cutoff.Events {
+			customer, event = customer+1, 0
+		}
+		for t := range found[customer] {
+			found[customer][t] = append(found[customer][t], float64(scores[customer].Probabilities[t]-s.Probabilities[t]))
+		}
+		event++
+		shown.add()
+		return nil
+	})
+	for t, target := range synthetic.Targets {
+		result.Moments = append(result.Moments, u.meanEffects(t, found)...)
+		result.Causes = append(result.Causes, u.hitCauses(t, target, found))
+	}
+	return err
+}
+
+// without yields, for each of the first n customers, the history without each
+// of its events in turn. The journey is valid until the next.
+func (u *unseen) without(n int) iter.Seq2[*features.Journey, error] {
+	return func(yield func(*features.Journey, error) bool) {
+		for i := range n {
+			history := u.journeys[i].Events[:u.truths[i].Cutoff.Events]
+			shorter := features.Journey{Customer: u.journeys[i].Customer, Profile: u.journeys[i].Profile}
+			for gone := range history {
+				shorter.Events = append(append(shorter.Events[:0], history[:gone]...), history[gone+1:]...)
+				if !yield(&shorter, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// meanEffects averages planted and found effects by event type.
+func (u *unseen) meanEffects(t int, found [][2][]float64) []plantedMoment {
+	byType := map[string]*plantedMoment{}
+	for i := range found {
+		for e, points := range found[i][t] {
+			kind := u.journeys[i].Events[e].Type
+			m := byType[kind]
+			if m == nil {
+				m = &plantedMoment{Target: synthetic.Targets[t], Type: kind}
+				byType[kind] = m
+			}
+			m.Events++
+			m.Found += figure(100 * points)
+			m.Planted += figure(100 * u.truths[i].Impact[t][e])
+		}
+	}
+	var all []plantedMoment
+	for _, m := range byType {
+		m.Found /= figure(m.Events)
+		m.Planted /= figure(m.Events)
+		all = append(all, *m)
+	}
+	slices.SortFunc(all, func(a, b plantedMoment) int {
+		return cmp.Or(cmp.Compare(math.Abs(float64(b.Planted)), math.Abs(float64(a.Planted))), cmp.Compare(a.Type, b.Type))
+	})
+	return all
+}
+
+// hitCauses compares the event found to move a customer most with the planted
+// cause.
+func (u *unseen) hitCauses(t int, target string, found [][2][]float64) plantedCause {
+	var x, y []float64
+	customers, hits, chance := 0, 0, 0.
+	for i := range found {
+		x, y = append(x, u.truths[i].Impact[t]...), append(y, found[i][t]...)
+		cause := u.truths[i].Cause[t]
+		if cause == nil {
+			continue
+		}
+		equals := append([]int{cause.Event}, cause.Ties...)
+		slices.Sort(equals)
+		equals = slices.Compact(equals)
+		customers++
+		chance += float64(len(equals)) / float64(len(found[i][t]))
+		if slices.Contains(equals, largest(found[i][t])) {
+			hits++
+		}
+	}
+	return plantedCause{
+		Target: target, Customers: customers, Hits: figure(float64(hits) / float64(customers)),
+		Chance: figure(chance / float64(customers)), Correlation: figure(correlation(x, y)),
+	}
+}
+
+// largest is the position of the value of largest size.
+func largest(values []float64) int {
+	best := 0
+	for i, v := range values {
+		if math.Abs(v) > math.Abs(values[best]) {
+			best = i
+		}
+	}
+	return best
+}
+
+// correlation is Pearson's.
+func correlation(x, y []float64) float64 {
+	mx, _ := metric.MeanSD(x)
+	my, _ := metric.MeanSD(y)
+	var xy, xx, yy float64
+	for i := range x {
+		xy += (x[i] - mx) * (y[i] - my)
+		xx += (x[i] - mx) * (x[i] - mx)
+		yy += (y[i] - my) * (y[i] - my)
+	}
+	return xy / math.Sqrt(xx*yy)
+}
