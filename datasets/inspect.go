@@ -70,7 +70,7 @@ type sketch struct {
 
 	customer, time, kind *columnSketch   // guessed; nil where there is none
 	outcomes             []*columnSketch // the likeliest first
-	last                 string          // the largest time of the whole file
+	begin, end           string          // the first and last time of the whole file
 }
 
 // A columnSketch is what the values of one column look like.
@@ -115,7 +115,7 @@ func (s *session) sketch(ctx context.Context, file string) (*sketch, error) {
 		return nil, fmt.Errorf("file %s has no rows below its header", file)
 	}
 	if k.time = k.guessTime(); k.time != nil {
-		k.last, err = s.lastTime(ctx, t, k.time)
+		k.begin, k.end, err = s.timeRange(ctx, t, k.time)
 	}
 	return k, err
 }
@@ -140,21 +140,21 @@ func (c *columnSketch) observe(text string) {
 	c.distinct = len(c.values)
 }
 
-// lastTime is the largest time of a file; a column of texts of one form sorts
-// by time.
-func (s *session) lastTime(ctx context.Context, t table, c *columnSketch) (string, error) {
+// timeRange is the first and the last time of a file; a column of texts of one
+// form sorts by time.
+func (s *session) timeRange(ctx context.Context, t table, c *columnSketch) (begin, end string, err error) {
 	name := quoteName(c.name)
 	if c.numbers == c.present {
 		name = "TRY_CAST(" + name + " AS BIGINT)"
 	}
-	cells, err := s.strings(ctx, fmt.Sprintf("SELECT CAST(max(%s) AS VARCHAR) FROM %s", name, t.reader))
+	cells, err := s.strings(ctx, fmt.Sprintf("SELECT CAST(min(%s) AS VARCHAR), CAST(max(%s) AS VARCHAR) FROM %s", name, name, t.reader))
 	if err == nil && t.rejects {
 		_, err = s.rejected(ctx)
 	}
 	if err != nil || len(cells) == 0 {
-		return "", err
+		return "", "", err
 	}
-	return cells[0][0], nil
+	return cells[0][0], cells[0][1], nil
 }
 
 // Names that columns of a kind go by, the likeliest first, without case and

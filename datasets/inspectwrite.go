@@ -106,7 +106,7 @@ func (g *guesser) write(dir string) []byte {
 func (g *guesser) event(k *sketch, dir string) {
 	g.line("  - source: %s", quoteYAML(relative(dir, k.file)))
 	g.line("    customer: %s", g.why(k.customer.name, "%d different values in %d rows", k.customer.distinct, k.rows))
-	g.line("    time: %s", g.why(k.time.name, "the values are times, up to %s", k.last))
+	g.line("    time: %s", g.why(k.time.name, "the values are times, from %s to %s", k.begin, k.end))
 	if k.kind != nil {
 		g.line("    type: %s", g.why(k.kind.name, "%d types, such as %s", k.kind.distinct, k.kind.example()))
 	} else {
@@ -233,18 +233,23 @@ func (g *guesser) others(k *sketch) {
 	}
 }
 
-// inactivity is the outcome that every log of events has.
+// inactivity is the outcome that every log of events has. Its horizon is a
+// quarter of what the log covers, and 30 days at most.
 func (g *guesser) inactivity() {
-	last := int64(0)
+	begin, end := features.NoLimit, int64(0)
 	for _, k := range g.events {
-		if at, _, _, err := readTime(k.last, time.UTC); err == nil {
-			last = max(last, at)
+		if at, _, _, err := readTime(k.begin, time.UTC); err == nil {
+			begin = min(begin, at)
+		}
+		if at, _, _, err := readTime(k.end, time.UTC); err == nil {
+			end = max(end, at)
 		}
 	}
-	at := time.UnixMicro(last - 30*features.Day).UTC().Format(time.DateOnly)
+	days := max(1, min(30, (end-begin)/4/features.Day))
+	at := time.UnixMicro(end - days*features.Day).UTC().Format(time.DateOnly)
 	g.line("\n# No file has a column named like an outcome (churn, converted, label, ...). Silence is one that needs no file:")
-	g.line("cutoffs: {at: %s}     # 30 days before the last event, so that the horizon is covered by the data", at)
-	g.line("\ntargets:\n  churn:\n    inactivity: {for: 30d}    # no event in the 30 days from the cutoff on")
+	g.line("cutoffs: {at: %s}     # %d days before the last event, so that the horizon is covered by the data", at, days)
+	g.line("\ntargets:\n  churn:\n    inactivity: {for: %dd}    # no event in the %d days from the cutoff on", days, days)
 }
 
 // why is a value and a comment that explains it.

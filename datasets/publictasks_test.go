@@ -2,9 +2,11 @@ package datasets
 
 import (
 	"context"
+	"encoding/csv"
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 )
 
@@ -90,4 +92,102 @@ func TestPublicTasks(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The label file of cdnow and silence in the events themselves agree for every
+// customer.
+func TestCDNOWLabelsAreInactivity(t *testing.T) {
+	dataFolder(t, "cdnow")
+	raw, err := os.ReadFile(filepath.Join("..", "docs", "tasks", "cdnow.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	task, err := LoadTaskBytes(append(raw, "\n  silent:\n    inactivity: {for: 39w}\n"...), ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := Open(t.Context(), task, OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	n := 0
+	for cut, err := range d.Cuts(t.Context(), CutOptions{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+		if cut.Labels[0] != cut.Labels[1] {
+			t.Fatalf("customer %s: the file says %v, the events say %v", cut.Journey.Customer, cut.Labels[0], cut.Labels[1])
+		}
+	}
+	if n != 23570 {
+		t.Errorf("got %d cuts, want 23570", n)
+	}
+}
+
+// The plays that the label file counts in the first five days are the events
+// that are seen at the cutoff.
+func TestMobileGameObservation(t *testing.T) {
+	root := dataFolder(t, "mobile_game_kim2017")
+	d := openTask(t, filepath.Join("..", "docs", "tasks", "mobile_game_kim2017.yaml"), OpenOptions{})
+	f, err := os.Open(filepath.Join(root, "mobile_game_kim2017", "labels_churn_op5_cp10.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	rows, err := csv.NewReader(f).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	plays := map[string]string{}
+	for _, r := range rows[1:] {
+		plays[r[0]] = r[2]
+	}
+	n := 0
+	for cut, err := range d.Cuts(t.Context(), CutOptions{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+		if want := plays[cut.Journey.Customer]; strconv.Itoa(cut.Cutoff.Events) != want {
+			t.Fatalf("player %s: %d events are seen, the file counts %s", cut.Journey.Customer, cut.Cutoff.Events, want)
+		}
+	}
+	if n != 13503 {
+		t.Errorf("got %d cuts, want 13503", n)
+	}
+}
+
+// Nothing at or after the outcome is seen: not one cut of the loans holds an
+// event that comes with a decision.
+func TestLoansDoNotSeeTheirOutcome(t *testing.T) {
+	dataFolder(t, "bpic2012_loans")
+	d := openTask(t, filepath.Join("..", "docs", "tasks", "bpic2012_loans.yaml"), OpenOptions{})
+	leaks := map[string]bool{"A_ACTIVATED": true, "A_APPROVED": true, "A_REGISTERED": true, "A_DECLINED": true, "A_CANCELLED": true}
+	refs := []Ref{}
+	for cut, err := range d.Cuts(t.Context(), CutOptions{Extra: 3, Seed: 1}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range cut.Journey.Events[:cut.Cutoff.Events] {
+			if leaks[e.Type] || e.Time > cut.Cutoff.Time {
+				t.Fatalf("application %s: %s is seen at a cutoff of %s", cut.Journey.Customer, e.Type, rfc3339(cut.Cutoff.Time))
+			}
+		}
+		if !cut.Extra {
+			refs = append(refs, Ref{cut.Journey.Customer, cut.Cutoff.Time, cut.Labels})
+		}
+	}
+	parts, err := Split(refs, d.Task().Split)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkDisjoint(t, refs, parts)
+	checkPast(t, refs, parts)
+	count := map[Part]int{}
+	for _, p := range parts {
+		count[p]++
+	}
+	t.Logf("split by time: %v", count)
 }
