@@ -15,7 +15,7 @@ func GRUStep(out, gates, x, s, h, mask []float32, rows, width int) {
 	needGRU("gru", out, gates, x, s, h, mask, rows, width)
 	for b := range rows {
 		to, state := out[b*width:(b+1)*width], h[b*width:(b+1)*width]
-		if mask != nil && mask[b] == 0 {
+		if !kept(mask, b) {
 			copy(to, state)
 			continue
 		}
@@ -34,7 +34,7 @@ func GRUStepBackward(dx, ds, dh, dout, gates, s, h, mask []float32, rows, width 
 	need("gru backward", "gates", len(gates), 3*rows*width)
 	for b := range rows {
 		from, to, at := b*width, (b+1)*width, 3*b*width
-		if mask != nil && mask[b] == 0 {
+		if !kept(mask, b) {
 			copy(dh[from:to], dout[from:to])
 			clear(dx[at : at+3*width])
 			clear(ds[at : at+3*width])

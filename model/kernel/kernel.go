@@ -18,6 +18,8 @@ package kernel
 
 import "fmt"
 
+//go:generate go run -C gen . -out ../kernels_amd64.s -stubs ../kernels_amd64.go -pkg kernel
+
 // An Activation follows a linear map. The numbers are those of
 // model.Activation.
 type Activation = uint8
@@ -39,9 +41,10 @@ type Workspace struct {
 	pack  []float32 // op(b) of the running Gemm, one block of its depth
 	sums  []float32 // raw dot products, or a transposed result
 	heads []float32 // columns of a narrow op(B)
-	table []float32 // prefix sums of PiecewiseLinear
+	table []float32 // prefix sums of PiecewiseLinear, or scales of BatchNorm
 	bin   []int32   // bins of one feature of PiecewiseLinear
 	frac  []float32 // positions in those bins
+	wide  []float64 // sums of BatchNorm's columns
 }
 
 // grow returns *buf with length n, its contents undefined.

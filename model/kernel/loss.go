@@ -44,6 +44,38 @@ func SigmoidCrossEntropy(grad, logits, targets, weights []float32, rows, members
 	return loss
 }
 
+// SoftmaxCrossEntropy returns Σ_i weights[i]·(-log softmax(logits[i])[classes[i]])
+// and writes its gradient. grad and logits are (rows, cols); classes are whole
+// numbers from 0, one for each row; weights is rows long, or nil for ones. A row
+// whose weight is 0 or whose class lies outside its range counts for nothing:
+// kernels do not fail on data, whoever lets classes in must check them. grad may
+// be logits.
+func SoftmaxCrossEntropy(grad, logits, classes, weights []float32, rows, cols int) (loss float64) {
+	need("softmax cross entropy", "grad", len(grad), rows*cols)
+	need("softmax cross entropy", "logits", len(logits), rows*cols)
+	need("softmax cross entropy", "classes", len(classes), rows)
+	if weights != nil {
+		need("softmax cross entropy", "weights", len(weights), rows)
+	}
+	for i := range rows {
+		weight := float32(1)
+		if weights != nil {
+			weight = weights[i]
+		}
+		to, z := grad[i*cols:(i+1)*cols], logits[i*cols:(i+1)*cols]
+		if !(classes[i] >= 0 && classes[i] < float32(cols)) || weight == 0 {
+			clear(to)
+			continue
+		}
+		class := int(classes[i])
+		logit := float64(z[class])
+		loss += float64(weight) * (softmax(to, z) - logit)
+		to[class]--
+		active.scale(to, weight)
+	}
+	return loss
+}
+
 // SquaredError returns Σ_i rowWeights[i] · mean_j (y[i,j] - target[i,j])² and
 // writes its gradient with respect to y. grad, y and target are (rows, cols);
 // rowWeights is rows long, or nil for ones. A row of weight 0 counts for

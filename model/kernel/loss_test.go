@@ -104,3 +104,46 @@ func TestSquaredError(t *testing.T) {
 		near(t, "gradient", grad, differences(x, reference), 1, 1e-6)
 	}
 }
+
+func TestSoftmaxCrossEntropy(t *testing.T) {
+	nan := float32(math.NaN())
+	const rows, cols = 6, 19
+	classes := []float32{0, 18, 5, nan, 19, 7}
+	for _, weights := range [][]float32{nil, {1, 2, 0.5, 1, 1, 0}} {
+		logits := random(seeded(1), rows*cols)
+		logits[2] = 500 // overflows unless the largest is taken off
+		z := widen(logits)
+		reference := func() (loss float64) {
+			for i, c := range classes {
+				if !(c >= 0 && c < cols) {
+					continue
+				}
+				var sum float64
+				for j := range cols {
+					sum += math.Exp(z[i*cols+j] - z[i*cols+int(c)])
+				}
+				w := 1.0
+				if weights != nil {
+					w = float64(weights[i])
+				}
+				loss += w * math.Log(sum)
+			}
+			return loss
+		}
+		equalOnPaths(t, "softmax", func() []float32 {
+			grad := make([]float32, rows*cols)
+			loss, want := SoftmaxCrossEntropy(grad, logits, classes, weights, rows, cols), reference()
+			if math.Abs(loss-want) > 1e-6*want {
+				t.Fatalf("loss is %v, want %v", loss, want)
+			}
+			near(t, "gradient", grad, differences(z, reference), 1, 1e-6)
+			return grad
+		})
+	}
+}
+
+func TestSoftmax(t *testing.T) {
+	p := []float32{1, 1, 1, 1, -1000, 0, 1000, 0}
+	Softmax(p, p, 2, 4)
+	near(t, "softmax", p, []float64{0.25, 0.25, 0.25, 0.25, 0, 0, 1, 0}, 1, 1e-6)
+}

@@ -1,6 +1,9 @@
 package kernel
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Tiny keeps probabilities off 0 and 1 where their logit is taken: logits
 // reach ±16, as far as float32 resolves probabilities near 1.
@@ -32,4 +35,29 @@ func Temper(dst, p, temperature []float32, rows, targets int) {
 		z := math.Log(q/(1-q)) / float64(temperature[i%targets])
 		dst[i] = float32(1 / (1 + math.Exp(-z)))
 	}
+}
+
+// Softmax turns every row of x (rows, cols) into probabilities
+// e^x / Σ e^x in dst. dst may be x.
+func Softmax(dst, x []float32, rows, cols int) {
+	need("softmax", "dst", len(dst), rows*cols)
+	need("softmax", "x", len(x), rows*cols)
+	if cols == 0 {
+		return
+	}
+	for i := range rows {
+		softmax(dst[i*cols:(i+1)*cols], x[i*cols:(i+1)*cols])
+	}
+}
+
+// softmax returns log Σ e^x.
+func softmax(dst, x []float32) (logSum float64) {
+	most := slices.Max(x)
+	active.exp(dst, x, most)
+	var sum float64
+	for _, e := range dst {
+		sum += float64(e)
+	}
+	active.scale(dst, float32(1/sum))
+	return float64(most) + math.Log(sum)
 }
