@@ -17,7 +17,7 @@ func paths() []*path {
 // its DQ, BW and VL parts, and the operating system for the registers.
 func features() (hasAVX2, hasAVX512 bool) {
 	const (
-		fma, osxsave, avx              = 1 << 12, 1 << 27, 1 << 28                     // leaf 1, ecx
+		fma, popcnt, osxsave, avx      = 1 << 12, 1 << 23, 1 << 27, 1 << 28            // leaf 1, ecx
 		needAVX2                       = 1<<5 | 1<<8                                   // leaf 7, ebx: AVX2, BMI2
 		needAVX512                     = needAVX2 | 1<<16 | 1<<17 | 1<<30 | 1<<31      // F, DQ, BW, VL
 		savesVectors, savesWideVectors = 1<<1 | 1<<2, 1<<1 | 1<<2 | 1<<5 | 1<<6 | 1<<7 // XCR0
@@ -26,7 +26,7 @@ func features() (hasAVX2, hasAVX512 bool) {
 		return false, false
 	}
 	_, _, ecx, _ := cpuid(1, 0)
-	if ecx&(fma|osxsave|avx) != fma|osxsave|avx {
+	if ecx&(fma|popcnt|osxsave|avx) != fma|popcnt|osxsave|avx {
 		return false, false
 	}
 	_, ebx, _, _ := cpuid(7, 0)
