@@ -33,7 +33,14 @@ func TestNothingIsAllocated(t *testing.T) {
 		"cross entropy":       func() { SigmoidCrossEntropy(a, b, c, c, 10, 3, 2) },
 		"squared error":       func() { SquaredError(a, b, c, nil, 10, 3) },
 		"adamw":               func() { AdamW(b[:m*k], c, c[10:], grads, AdamWParams{Step: 1, Beta1: 0.9, Beta2: 0.999, Epsilon: 1}) },
-		"piecewise linear":    func() { PiecewiseLinear(y, p.x, p.edges, p.slope, p.bias, p.table, 20, 3, 5, 16, &w) },
+		"gru":                 func() { GRUStep(y[:200], a[:600], b[:600], b[600:], c[:200], nil, 10, 20) },
+		"gru backward": func() {
+			GRUStepBackward(b[:600], b[600:], y[:200], y[:200], a[:600], c[:600], c[600:], nil, 10, 20)
+		},
+		"softmax":          func() { SoftmaxCrossEntropy(a, b, c, nil, 10, 30) },
+		"layer norm":       func() { LayerNorm(c, y, a, b, b, 10, 30, 1e-5) },
+		"batch norm":       func() { BatchNorm(c, y, a, b, b, nil, 10, 30, 1e-5, &w) },
+		"piecewise linear": func() { PiecewiseLinear(y, p.x, p.edges, p.slope, p.bias, p.table, 20, 3, 5, 16, &w) },
 		"piecewise linear backward": func() {
 			PiecewiseLinearBackward(p.slope, p.bias, p.table, y, p.x, p.edges, 20, 3, 5, 16, &w)
 		},

@@ -25,11 +25,7 @@ func goTile(t *tile) {
 			rows, cols := min(2, t.rows-i), min(4, t.cols-j)
 			var s [2][4]float32
 			t.start(&s, i, j, rows, cols)
-			if rows == 2 && cols == 4 {
-				t.sum2x4(&s, i, j)
-			} else {
-				t.sum(&s, i, j, rows, cols)
-			}
+			t.sum(&s, i, i+rows-1, j)
 			for r := range rows {
 				for q := range cols {
 					t.c[(i+r)*t.ldc+j+q] = activate(s[r][q], t.act)
@@ -52,25 +48,14 @@ func (t *tile) start(s *[2][4]float32, i, j, rows, cols int) {
 	}
 }
 
-func (t *tile) sum(s *[2][4]float32, i, j, rows, cols int) {
-	for r := range rows {
-		for q := range cols {
-			x := s[r][q]
-			for p := range t.k {
-				x += t.a[(i+r)*t.aRow+p*t.aDepth] * t.b[p*t.bDepth+j+q]
-			}
-			s[r][q] = x
-		}
-	}
-}
-
-func (t *tile) sum2x4(s *[2][4]float32, i, j int) {
+// sum adds rows i0 and i1, which may be the same, times four columns.
+func (t *tile) sum(s *[2][4]float32, i0, i1, j int) {
 	x0, x1, x2, x3 := s[0][0], s[0][1], s[0][2], s[0][3]
 	y0, y1, y2, y3 := s[1][0], s[1][1], s[1][2], s[1][3]
-	a, b := i*t.aRow, j
+	a, next, b := i0*t.aRow, (i1-i0)*t.aRow, j
 	for range t.k {
 		v := t.b[b : b+4 : b+4]
-		x, y := t.a[a], t.a[a+t.aRow]
+		x, y := t.a[a], t.a[a+next]
 		x0 += x * v[0]
 		x1 += x * v[1]
 		x2 += x * v[2]
