@@ -122,7 +122,7 @@ func TestGemmShapes(t *testing.T) {
 func TestGemmRandomCases(t *testing.T) {
 	onEveryPath(t, func(t *testing.T) {
 		r := seeded(7)
-		for i := range 400 {
+		for i := range 120 {
 			gemmCase{
 				m: r.IntN(60), n: r.IntN(90), k: r.IntN(100), transA: r.IntN(2) == 0, transB: r.IntN(2) == 0,
 				bias: r.IntN(2) == 0, act: Activation(r.IntN(3)), accumulate: r.IntN(2) == 0, gap: r.IntN(3) * r.IntN(20),
