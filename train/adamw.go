@@ -19,22 +19,27 @@ type AdamW struct {
 	Beta1, Beta2, Epsilon     float64
 	Clip                      float64 // most that the norm of all gradients may be; 0 for no limit
 	Scale                     float64 // factor of the gradients, such as 1 over the rows that they are summed over
+	Average                   float64 // decay of the running mean of the values
 	step                      int
 }
 
-// newAdamW returns the optimiser with the usual decay rates of its moments.
+// newAdamW returns the optimiser with the usual decay rates of its moments, and
+// a running mean of the values over the last hundred steps or so.
 func newAdamW(learningRate, weightDecay, clip float64) *AdamW {
-	return &AdamW{LearningRate: learningRate, WeightDecay: weightDecay, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, Clip: clip, Scale: 1}
+	return &AdamW{
+		LearningRate: learningRate, WeightDecay: weightDecay, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, Clip: clip, Scale: 1, Average: 0.99,
+	}
 }
 
 // A learnedParameter is what the optimiser walks: one value, shared by all
 // lanes, and one gradient from each.
 type learnedParameter struct {
-	name   string
-	value  *tensor.Dense
-	grads  []*tensor.Dense // by lane
-	m, v   []float32       // first and second moments
-	decays bool
+	name    string
+	value   *tensor.Dense
+	grads   []*tensor.Dense // by lane
+	m, v    []float32       // first and second moments
+	average []float32       // running mean of the value (Polyak and Juditsky, 1992): less noisy than any one step, and what is kept
+	decays  bool
 }
 
 // Value is the parameter's value. It makes this a gorgonia.ValueGrad.
@@ -61,6 +66,7 @@ func (p *parameters) learn(lanes []*lane) []G.ValueGrad {
 			l.grads = append(l.grads, lane.gradients[n.Name])
 		}
 		l.m, l.v = make([]float32, l.value.Size()), make([]float32, l.value.Size())
+		l.average = append([]float32{}, floats(l.value)...)
 		all = append(all, l)
 	}
 	return all
@@ -94,8 +100,23 @@ func (a *AdamW) Step(all []G.ValueGrad) error {
 			u.Decay = a.WeightDecay
 		}
 		kernel.AdamW(floats(p.value), p.m, p.v, [][]float32{floats(p.grads[0])}, u)
+		// A young mean forgets faster, so that the start does not linger in it.
+		keep := float32(min(a.Average, float64(1+a.step)/float64(10+a.step)))
+		kernel.Scale(p.average, keep)
+		kernel.Axpy(p.average, 1-keep, floats(p.value))
 	}
 	return nil
+}
+
+// swapAverages exchanges the values with their running means; twice is as if
+// nothing had happened.
+func swapAverages(all []G.ValueGrad) {
+	for _, vg := range all {
+		p := vg.(*learnedParameter)
+		for i, v := range floats(p.value) {
+			floats(p.value)[i], p.average[i] = p.average[i], v
+		}
+	}
 }
 
 // parametersOf is the number of values that learn.

@@ -34,10 +34,11 @@ type checkpoint struct {
 
 // Groups of tensors in the file.
 const (
-	groupNow    = "now/"
-	groupBest   = "best/"
-	groupFirst  = "first_moment/"
-	groupSecond = "second_moment/"
+	groupNow     = "now/"
+	groupBest    = "best/"
+	groupFirst   = "first_moment/"
+	groupSecond  = "second_moment/"
+	groupAverage = "average/"
 )
 
 // position is the state's part that is not tensors.
@@ -80,6 +81,7 @@ func (c *checkpoint) load(run *state, p *parameters, learned []G.ValueGrad, a *A
 		l := vg.(*learnedParameter)
 		copy(l.m, tensors[groupFirst+l.name].Data)
 		copy(l.v, tensors[groupSecond+l.name].Data)
+		copy(l.average, tensors[groupAverage+l.name].Data)
 	}
 	a.step = at.Step
 	*run = state{at.Epoch, at.BestEpoch, math.Float64frombits(at.Best), math.Float64frombits(at.Validation), group(tensors, groupBest), at.Done}
@@ -112,8 +114,9 @@ func (c *checkpoint) keep(run *state, p *parameters, learned []G.ValueGrad, a *A
 	}
 	for _, vg := range learned {
 		l := vg.(*learnedParameter)
-		tensors[groupFirst+l.name] = weights.Tensor{Shape: []int{len(l.m)}, Data: l.m}
-		tensors[groupSecond+l.name] = weights.Tensor{Shape: []int{len(l.v)}, Data: l.v}
+		for prefix, values := range map[string][]float32{groupFirst: l.m, groupSecond: l.v, groupAverage: l.average} {
+			tensors[prefix+l.name] = weights.Tensor{Shape: []int{len(values)}, Data: values}
+		}
 	}
 	at, err := json.Marshal(position{run.epoch, run.bestEpoch, a.step, math.Float64bits(run.best), math.Float64bits(run.validation), run.done})
 	if err != nil {

@@ -42,7 +42,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Members: 16, Width: 256, Layers: 2, Category: 8, Ensemble: 2,
-		Epochs: 200, Patience: 16, Batch: 256, MicroBatch: 32, Threads: min(runtime.NumCPU(), 8),
+		Epochs: 200, Patience: 8, Batch: 256, MicroBatch: 32, Threads: min(runtime.NumCPU(), 8),
 		LearningRate: 2e-3, WeightDecay: 3e-4, Dropout: 0.1, Clip: 1, PositiveWeight: 1, ExtraCuts: 4,
 		Denoise: true, DenoiseWidth: 256, DenoiseSteps: 3000,
 	}

@@ -75,7 +75,7 @@ func fit(ctx context.Context, g *model.Graph, p problem, s schedule) (*fitted, e
 			}
 			return nil, err
 		}
-		if err := s.judge(run, p, params, predictors); err != nil {
+		if err := s.judge(run, p, params, learned, predictors); err != nil {
 			return nil, err
 		}
 		if err := s.checkpoint.keep(run, params, learned, optimiser, false); err != nil {
@@ -182,8 +182,11 @@ func (s *schedule) gradients(learners *crew, p problem, rows []int, number uint6
 	return loss, weight, err
 }
 
-// judge measures the network on the validation split and keeps the best.
-func (s *schedule) judge(run *state, p problem, params *parameters, predictors *crew) error {
+// judge measures the network, at the running mean of its values, on the
+// validation split and keeps the best.
+func (s *schedule) judge(run *state, p problem, params *parameters, learned []G.ValueGrad, predictors *crew) error {
+	swapAverages(learned)
+	defer swapAverages(learned)
 	undo := params.shiftHead(s.shift)
 	defer undo()
 	loss, err := p.validate(predictors)

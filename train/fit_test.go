@@ -59,7 +59,9 @@ var moonSchedule = schedule{
 func TestFitLearns(t *testing.T) {
 	g := moonNetwork(t)
 	p := moonProblem(g)
-	f, err := fit(t.Context(), g, p, moonSchedule)
+	s := moonSchedule
+	s.epochs, s.patience = 25, 25
+	f, err := fit(t.Context(), g, p, s)
 	if err != nil {
 		t.Fatal(err)
 	}
