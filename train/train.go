@@ -152,7 +152,7 @@ func embeddingWidth(numeric int) int { return min(16, max(4, 512/max(1, numeric)
 // denoiser trains the anomaly network on the training part.
 func (r *run) denoiser(ctx context.Context, b *weights.Bundle) error {
 	p, c := r.prepared, r.config
-	network := &model.Denoiser{Features: p.Schema.StandardWidth(), Width: c.DenoiseWidth, Layers: 2, Steps: 50}
+	network := &model.Denoiser{Features: p.Schema.StandardWidth(), Width: c.DenoiseWidth, Layers: 2, Steps: 50, ScoreSteps: 10}
 	g, err := model.Build(network)
 	if err != nil {
 		return err
