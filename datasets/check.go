@@ -3,6 +3,7 @@ package datasets
 import (
 	"fmt"
 	"time"
+	_ "time/tzdata" // zones by name, where the machine has none
 
 	"moments/features"
 )

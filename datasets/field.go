@@ -80,14 +80,17 @@ func (f *fieldInfo) note(inferred bool) string {
 // columns have (NA, N/A, NaN, null, None) are NaN; as texts they stay what
 // they are, for NA may be Namibia.
 func parseNumber(text string) (float64, bool) {
-	switch c := text[0]; {
-	case '0' <= c && c <= '9', c == '.', c == '+', c == '-', c == 'i', c == 'I':
-		if strings.ContainsAny(text, "xX_pP") { // Go's own notations
-			return 0, false
+	switch text[0] {
+	case '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '.', '+', '-', 'i', 'I':
+		for i := range len(text) {
+			switch text[i] {
+			case 'x', 'X', 'p', 'P', '_': // Go's own notations
+				return 0, false
+			}
 		}
 		x, err := strconv.ParseFloat(text, 64)
 		return x, err == nil || math.IsInf(x, 0) // 1e999 is out of range, infinite
-	case c == 'N' || c == 'n':
+	case 'N', 'n':
 		switch text {
 		case "NA", "N/A", "NaN", "nan", "null", "NULL", "None":
 			return math.NaN(), true

@@ -249,6 +249,62 @@ func counts[K ~string](m map[K]int64) string {
 	return strings.Join(parts, ", ")
 }
 
+// Every record of a CSV file is kept, quarantined, or an error: what DuckDB
+// would drop in silence is found before.
+func TestMalformedCSV(t *testing.T) {
+	const good = "ann,2024-01-01,a,1\n"
+	tests := []struct {
+		name, rows     string
+		kept, rejected int64
+		fault          string
+	}{
+		{"no final line end", good + strings.TrimSpace(good), 2, 0, ""},
+		{"blank lines", good + "\n\n" + good, 2, 0, ""},
+		{"too few and too many cells", good + "a,b\nbob,2024-01-01,a,1,2,3\n" + good, 2, 2, ""},
+		{"text after a quote", good + `ann,2024-01-01,"a"b,1` + "\n" + good, 2, 1, ""},
+		{"not UTF-8", good + "ann,2024-01-01,caf\xe9,1\n" + good, 2, 1, ""},
+		{"quote in a field", good + `ann,2024-01-01,a"b,1` + "\n", 2, 0, ""},
+		{"line end in quotes", good + "ann,2024-01-01,\"a\nb\",1\n", 2, 0, ""},
+		{"escaped quotes", good + `ann,2024-01-01,"a""b"",",1` + "\n", 2, 0, ""},
+		{"quote never closed", good + `ann,2024-01-01,"a,1` + "\n" + good + good, 1, 1, ""},
+		{"quote that swallows much", good + `ann,2024-01-01,"a,1` + "\n" + strings.Repeat(good, 200_000), 0, 0, "line 3 begins a record of more than"},
+		{"endless line", good + "ann,2024-01-01," + strings.Repeat("z", 9<<20) + ",1\n", 0, 0, "line 3 begins a record of more than"},
+		{"line ends of two kinds", good + "ann,2024-01-01,a,1\r\n", 0, 0, "line ends of several kinds: 2 \\n, 1 \\r\\n"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			texts := map[string]string{"task.yaml": simpleTask, "e.csv": "c, t ,k,x\n" + test.rows}
+			if test.fault != "" {
+				if _, err := open(t, texts, OpenOptions{}); err == nil || !strings.Contains(err.Error(), test.fault) {
+					t.Errorf("got %v, want ...%s...", err, test.fault)
+				}
+				return
+			}
+			s := mustOpen(t, texts, OpenOptions{}).Quality().Sources[0]
+			if s.Kept != test.kept || s.Quarantined != test.rejected {
+				t.Errorf("got %d kept and %d rejected, want %d and %d", s.Kept, s.Quarantined, test.kept, test.rejected)
+			}
+		})
+	}
+}
+
+// Random damage to a file is never a panic, and rows are never lost.
+func FuzzCSV(f *testing.F) {
+	f.Add([]byte(dirtyEvents))
+	f.Add([]byte("c,t,k\n\"a,2024-01-01,b\n"))
+	f.Add([]byte("c,t,k\r\na,2024-01-01,b\r"))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		d, err := open(t, map[string]string{"task.yaml": simpleTask, "e.csv": string(raw)}, OpenOptions{})
+		if err != nil {
+			return
+		}
+		s := d.Quality().Sources[0]
+		if s.Read != s.Kept+s.Quarantined || d.Quality().Events != s.Kept {
+			t.Errorf("read %d, kept %d, quarantined %d, streamed %d", s.Read, s.Kept, s.Quarantined, d.Quality().Events)
+		}
+	})
+}
+
 func TestBrokenJSON(t *testing.T) {
 	d := mustOpen(t, map[string]string{
 		"task.yaml": strings.Replace(simpleTask, "e.csv", "e.jsonl", 1),

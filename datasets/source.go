@@ -1,13 +1,10 @@
 package datasets
 
 import (
-	"bufio"
-	"compress/gzip"
 	"context"
 	"encoding/csv"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -184,16 +181,16 @@ func openCSV(file string) (table, error) {
 			columns, delimiter = fields, d
 		}
 	}
-	if len(columns) == 0 {
-		return table{}, fmt.Errorf("file %s has no header line", file)
+	if err := scanCSV(file, delimiter); err != nil {
+		return table{}, fmt.Errorf("file %s: %w", file, err)
 	}
 	seen := map[string]bool{}
 	var types strings.Builder
 	for i, c := range columns {
-		if c == "" { // the index column of a data frame
+		if c = strings.TrimSpace(c); c == "" { // the index column of a data frame
 			c = fmt.Sprintf("column%d", i)
-			columns[i] = c
 		}
+		columns[i] = c
 		if seen[strings.ToLower(c)] {
 			return table{}, fmt.Errorf("file %s has two columns named %q (upper and lower case are the same)", file, c)
 		}
@@ -201,33 +198,9 @@ func openCSV(file string) (table, error) {
 		fmt.Fprintf(&types, "%s: 'VARCHAR', ", quoteText(c))
 	}
 	read := fmt.Sprintf(`read_csv(%s, header = true, delim = %s, quote = '"', escape = '"', ignore_errors = true, `, quoteText(file), quoteText(string(delimiter)))
-	reader := fmt.Sprintf(`%sauto_detect = false, columns = {%s}, buffer_size = 8388608, store_rejects = true, rejects_table = 'rejects', rejects_scan = 'rejects_scans')`,
-		read, strings.TrimSuffix(types.String(), ", "))
+	reader := fmt.Sprintf(`%sauto_detect = false, columns = {%s}, max_line_size = %d, buffer_size = %d, store_rejects = true, rejects_table = 'rejects', rejects_scan = 'rejects_scans')`,
+		read, strings.TrimSuffix(types.String(), ", "), maxRecord, csvBuffer)
 	return table{name: file, columns: columns, reader: reader, typed: read + "sample_size = -1)", rejects: true}, nil
-}
-
-// headerLine is the first line of a text file that may be gzipped.
-func headerLine(file string) (string, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	var r io.Reader = f
-	if strings.HasSuffix(strings.ToLower(file), ".gz") {
-		if r, err = gzip.NewReader(f); err != nil {
-			return "", fmt.Errorf("is not gzip: %w", err)
-		}
-	}
-	line, err := bufio.NewReader(io.LimitReader(r, 1<<20)).ReadString('\n')
-	if err != nil && err != io.EOF {
-		return "", err
-	}
-	line = strings.TrimRight(strings.TrimPrefix(line, "\ufeff"), "\r\n")
-	if strings.TrimSpace(line) == "" {
-		return "", errors.New("has no header line")
-	}
-	return line, nil
 }
 
 // openJSON reads the keys of all objects; values keep their text.
@@ -271,7 +244,7 @@ func (s *session) describe(ctx context.Context, reader string) ([]column, error)
 // forgets them.
 func (s *session) rejected(ctx context.Context) ([]rejectedLine, error) {
 	cells, err := s.strings(ctx, `SELECT CAST(line AS VARCHAR), any_value(CAST(error_type AS VARCHAR)), any_value(csv_line)
-		FROM rejects GROUP BY line, byte_position ORDER BY rejects.line`)
+		FROM rejects GROUP BY line ORDER BY rejects.line`) // a line has an error for every column it lacks
 	if err != nil {
 		return nil, err
 	}
