@@ -79,7 +79,9 @@ type csvScan struct {
 	line      int64 // physical lines before the byte at hand
 	begin     int64 // the line that the record begins on
 	length    int64 // bytes of the record so far
-	returned  bool  // the last byte was a carriage return outside quotes
+	records   int64
+	blanks    bool // blank lines are records
+	returned  bool // the last byte was a carriage return outside quotes
 	ends      [3]int64
 }
 
@@ -90,27 +92,29 @@ const (
 	cr
 )
 
-// scanCSV checks what DuckDB would not report.
-func scanCSV(file string, delimiter rune) error {
+// scanCSV checks what DuckDB would not report and counts the records, the header
+// among them. A blank line is no record, but in a file of one column it is a
+// missing value.
+func scanCSV(file string, delimiter rune, columns int) (records int64, err error) {
 	f, err := openText(file)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer f.Close()
-	s := &csvScan{delimiter: byte(delimiter)}
+	s := &csvScan{delimiter: byte(delimiter), blanks: columns == 1}
 	r := bufio.NewReaderSize(f, 1<<18)
 	for {
 		if _, err := r.Peek(1); err == io.EOF {
 			return s.finish()
 		} else if err != nil {
-			return err
+			return 0, err
 		}
 		chunk, _ := r.Peek(r.Buffered())
 		for _, b := range chunk {
 			s.next(b)
 		}
 		if s.length > maxRecord {
-			return fmt.Errorf("line %d begins a record of more than %d bytes: is a quote opened there and never closed?", s.begin+1, maxRecord)
+			return 0, fmt.Errorf("line %d begins a record of more than %d bytes: is a quote opened there and never closed?", s.begin+1, maxRecord)
 		}
 		r.Discard(len(chunk)) // what is buffered can always be discarded
 	}
@@ -136,9 +140,11 @@ func (s *csvScan) next(b byte) {
 		}
 	case b == '\n':
 		s.ends[lf]++
+		s.length--
 		s.endRecord()
 	case b == '\r':
 		s.returned = true
+		s.length--
 		s.endRecord()
 	case b == s.delimiter:
 		s.state = fieldStart
@@ -150,12 +156,18 @@ func (s *csvScan) next(b byte) {
 }
 
 func (s *csvScan) endRecord() {
+	if s.length > 0 || s.blanks {
+		s.records++
+	}
 	s.line++
 	s.begin, s.length, s.state = s.line, 0, fieldStart
 }
 
 // finish judges the whole file.
-func (s *csvScan) finish() error {
+func (s *csvScan) finish() (records int64, err error) {
+	if s.length > 0 {
+		s.records++ // a record without a line end
+	}
 	if s.returned {
 		s.ends[cr]++
 	}
@@ -166,7 +178,7 @@ func (s *csvScan) finish() error {
 		}
 	}
 	if kinds > 1 {
-		return fmt.Errorf("has line ends of several kinds: %d \\n, %d \\r\\n and %d \\r; want one kind, as dos2unix makes it", s.ends[lf], s.ends[crlf], s.ends[cr])
+		return 0, fmt.Errorf("has line ends of several kinds: %d \\n, %d \\r\\n and %d \\r; want one kind, as dos2unix makes it", s.ends[lf], s.ends[crlf], s.ends[cr])
 	}
-	return nil
+	return s.records, nil
 }

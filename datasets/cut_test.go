@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"moments/features"
@@ -235,6 +236,24 @@ func TestStreamingIsBounded(t *testing.T) {
 	small, large := live(500), live(20_000)
 	if large > small+2<<20 {
 		t.Errorf("%d bytes live for 500 customers and %d for 20,000", small, large)
+	}
+}
+
+// Several goroutines may read at the same time.
+func TestReadingAtTheSameTime(t *testing.T) {
+	texts := longTask(200)
+	for _, cache := range []int64{-1, 0} {
+		d := mustOpen(t, texts, OpenOptions{Cache: cache})
+		want := fmt.Sprint(journeys(t, d))
+		var group sync.WaitGroup
+		for range 3 {
+			group.Go(func() {
+				if got := fmt.Sprint(journeys(t, d)); got != want {
+					t.Errorf("cache %d: other journeys", cache)
+				}
+			})
+		}
+		group.Wait()
 	}
 }
 

@@ -85,7 +85,7 @@ func (l *loader) table(ctx context.Context, in *input, t table, row *int64) erro
 		if err != nil || !more {
 			rows.close()
 			if err == nil && t.rejects {
-				err = l.rejects(ctx, in, t)
+				err = l.rejects(ctx, in, t, number-1)
 			}
 			return err
 		}
@@ -108,18 +108,26 @@ func (l *loader) table(ctx context.Context, in *input, t table, row *int64) erro
 	}
 }
 
-// rejects quarantines the lines that DuckDB could not split into columns.
-func (l *loader) rejects(ctx context.Context, in *input, t table) error {
+// rejects quarantines the lines that DuckDB could not split into columns. read
+// is the number of rows that it could: with the rejected lines they must be all
+// the records of the file, unless quotes are at fault, after which it is a
+// matter of taste where the next record begins.
+func (l *loader) rejects(ctx context.Context, in *input, t table, read int64) error {
 	lines, err := l.session.rejected(ctx)
 	if err != nil {
 		return err
 	}
+	quotes := false
 	for _, r := range lines {
 		in.quality.Read++
+		quotes = quotes || strings.Contains(r.text, `"`)
 		where := "line " + r.line + ": " + r.fault
 		if err := l.quarantine.add(in.quality, t.name, where, MisshapenLine, []string{"line"}, []string{r.text}); err != nil {
 			return err
 		}
+	}
+	if total := read + int64(len(lines)); total != t.records && !quotes {
+		return fmt.Errorf("got %d rows and lines of the wrong shape, want the %d records of the file", total, t.records)
 	}
 	return nil
 }

@@ -288,6 +288,14 @@ func TestMalformedCSV(t *testing.T) {
 	}
 }
 
+// In a file of one column a blank line is a missing value.
+func TestOneColumn(t *testing.T) {
+	d := mustOpen(t, map[string]string{"task.yaml": "name: x\nprofiles: [{source: p.csv}]\n", "p.csv": "age\n30\n\n40\n \n50"}, OpenOptions{})
+	if n := len(journeys(t, d)); n != 5 {
+		t.Errorf("got %d rows, want 5", n)
+	}
+}
+
 // Random damage to a file is never a panic, and rows are never lost.
 func FuzzCSV(f *testing.F) {
 	f.Add([]byte(dirtyEvents))
@@ -296,6 +304,9 @@ func FuzzCSV(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		d, err := open(t, map[string]string{"task.yaml": simpleTask, "e.csv": string(raw)}, OpenOptions{})
 		if err != nil {
+			if strings.Contains(err.Error(), "rows and lines of the wrong shape") {
+				t.Error(err)
+			}
 			return
 		}
 		s := d.Quality().Sources[0]

@@ -18,6 +18,7 @@ type table struct {
 	columns []string // in the order of the file
 	reader  string   // a FROM item of SQL
 	typed   string   // the same with the types that DuckDB infers, for a text file; see selectText
+	records int64    // that a CSV file has below its header
 	rejects bool     // lines of the wrong shape are listed in the table rejects
 }
 
@@ -181,7 +182,8 @@ func openCSV(file string) (table, error) {
 			columns, delimiter = fields, d
 		}
 	}
-	if err := scanCSV(file, delimiter); err != nil {
+	records, err := scanCSV(file, delimiter, len(columns))
+	if err != nil {
 		return table{}, fmt.Errorf("file %s: %w", file, err)
 	}
 	seen := map[string]bool{}
@@ -200,7 +202,7 @@ func openCSV(file string) (table, error) {
 	read := fmt.Sprintf(`read_csv(%s, header = true, delim = %s, quote = '"', escape = '"', ignore_errors = true, `, quoteText(file), quoteText(string(delimiter)))
 	reader := fmt.Sprintf(`%sauto_detect = false, columns = {%s}, max_line_size = %d, buffer_size = %d, store_rejects = true, rejects_table = 'rejects', rejects_scan = 'rejects_scans')`,
 		read, strings.TrimSuffix(types.String(), ", "), maxRecord, csvBuffer)
-	return table{name: file, columns: columns, reader: reader, typed: read + "sample_size = -1)", rejects: true}, nil
+	return table{name: file, columns: columns, reader: reader, typed: read + "sample_size = -1)", rejects: true, records: records - 1}, nil
 }
 
 // openJSON reads the keys of all objects; values keep their text.
