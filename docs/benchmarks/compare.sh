@@ -3,6 +3,7 @@
 # environment of its own, runs compare_boosting.py. Arguments are passed on.
 set -euo pipefail
 export PYTHONDONTWRITEBYTECODE=1
+export OMP_WAIT_POLICY=passive # idle threads of the boosters sleep: a busy machine slows them less
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)

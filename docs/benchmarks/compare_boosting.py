@@ -228,7 +228,7 @@ def tables_of(parts):
     for c in categorical:
         levels = sorted(train[c].dropna().astype(str).unique())
         for t in tables:
-            t[c] = pd.Categorical(t[c].astype("string"), categories=levels)
+            t[c] = pd.Categorical(t[c].where(t[c].isin(levels)), categories=levels)
     for t in tables:
         # The libraries have each their own idea of which names are allowed.
         t.columns = [f"f{i}" for i in range(len(features))]
