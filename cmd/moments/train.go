@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"moments/datasets"
@@ -25,7 +26,30 @@ type trainCommand struct {
 // Help says what the flags do not.
 func (*trainCommand) Help() string {
 	d := train.DefaultConfig()
-	return fmt.Sprintf(`Reads and checks the data, fits the schema and the networks on the training
+	var keys strings.Builder
+	for _, k := range []struct {
+		name  string
+		value any
+		means string
+	}{
+		{"members", d.Members, "predictions averaged inside one network"},
+		{"ensemble", d.Ensemble, "independently seeded networks"},
+		{"width", d.Width, "units a layer"},
+		{"layers", d.Layers, "hidden layers"},
+		{"embedding", d.Embedding, "units that a numeric column is embedded in; 0 chooses it by their number"},
+		{"epochs", d.Epochs, "passes over the training split at most"},
+		{"patience", d.Patience, "passes without a better validation loss before the end"},
+		{"batch", d.Batch, "examples a step"},
+		{"learning_rate", d.LearningRate, "of AdamW, constant"},
+		{"weight_decay", d.WeightDecay, "of AdamW"},
+		{"dropout", d.Dropout, "share of the units left out in a step"},
+		{"extra_cuts", d.ExtraCuts, "further random cuts of a training journey, where its label holds"},
+		{"seed", d.Seed, "of starting weights and batches"},
+		{"threads", d.Threads, "results repeat for equal threads"},
+	} {
+		fmt.Fprintf(&keys, "  %-14s %-7v %s\n", k.name, k.value, k.means)
+	}
+	return `Reads and checks the data, fits the schema and the networks on the training
 split, calibrates them on the validation split, evaluates the saved bundle on
 the test split, and saves it. Ctrl-C keeps a checkpoint in <bundle>.checkpoint
 and leaves an older bundle as it was; --resume goes on from there. Rows that
@@ -36,21 +60,8 @@ cannot be used go to <bundle>.quarantine.csv with the reason.
   moments train task.yaml --resume
 
 Keys of "networks" in the task file, with their defaults:
-  members: %d        predictions averaged inside one network
-  ensemble: %d        independently seeded networks
-  width: %d         units a layer
-  layers: %d          hidden layers
-  embedding: %d      units that a numeric column is embedded in
-  epochs: %d        passes over the training split at most
-  patience: %d       passes without a better validation loss before the end
-  batch: %d         examples a step
-  learning_rate: %g
-  weight_decay: %g
-  dropout: %g
-  extra_cuts: %d      further random cuts of a training journey
-  seed: 1
-  threads: %d         results repeat for equal threads`,
-		d.Members, d.Ensemble, d.Width, d.Layers, d.Embedding, d.Epochs, d.Patience, d.Batch, d.LearningRate, d.WeightDecay, d.Dropout, d.ExtraCuts, d.Threads)
+
+` + keys.String()
 }
 
 // Run trains.
