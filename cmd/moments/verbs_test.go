@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"moments/datasets"
 	"moments/infer"
 	"moments/model"
 	"moments/train"
@@ -36,6 +38,17 @@ func TestHelp(t *testing.T) {
 	}
 	if r := runArgs(); r.code != exitDone || !strings.Contains(r.stdout, "moments demo") {
 		t.Errorf("no arguments: exit code %d, want 0 and the help", r.code)
+	}
+}
+
+// TestTrainHelpListsEveryKey keeps the help in step with the task file.
+func TestTrainHelpListsEveryKey(t *testing.T) {
+	help := runArgs("train", "--help").stdout
+	keys := reflect.TypeFor[datasets.Networks]()
+	for i := range keys.NumField() {
+		if key := keys.Field(i).Tag.Get("yaml"); !strings.Contains(help, "\n    "+key+" ") {
+			t.Errorf("train --help has no key %q of networks", key)
+		}
 	}
 }
 
