@@ -2,17 +2,26 @@ package datasets
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
+	"strings"
 	"time"
 	_ "time/tzdata" // zones by name, where the machine has none
 
 	"moments/features"
 )
 
+// bundleName is what may stand in a path without leaving its folder.
+var bundleName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+
+// scoreColumns are the columns of score files beside those of the targets.
+var scoreColumns = []string{"customer", "cutoff", "anomaly", "anomaly_score", "anomaly_direction", "reasons"}
+
 // check validates what can be known without the data and parses the moments
 // and durations of the file.
 func (t *Task) check() error {
-	if t.Name == "" {
-		return t.fault([]any{"name"}, "is missing, want a short name for the bundle")
+	if !bundleName.MatchString(t.Name) {
+		return t.fault([]any{"name"}, "got %q, want a name for the bundle's folder: letters, digits, dots, dashes and underscores", t.Name)
 	}
 	if len(t.Events)+len(t.Profiles) == 0 {
 		return t.fault([]any{"events"}, "the task has neither events nor profiles, want at least one source")
@@ -203,8 +212,11 @@ func (t *Task) checkTargets() error {
 	for i := range t.Targets {
 		target := &t.Targets[i]
 		path := []any{"targets", target.Name}
-		if seen[target.Name] {
+		switch {
+		case seen[target.Name]:
 			return t.fault(path, "the target is named twice")
+		case target.Name == "" || slices.Contains(scoreColumns, target.Name):
+			return t.fault(path, "got the name %q, want another: score files have a column of the target's name beside %s", target.Name, strings.Join(scoreColumns, ", "))
 		}
 		seen[target.Name] = true
 		if err := t.checkTarget(path, target); err != nil {
@@ -306,7 +318,7 @@ func (t *Task) checkNetworks() error {
 		key   string
 		value int
 	}{
-		{"members", n.Members}, {"width", n.Width}, {"layers", n.Layers}, {"embedding", n.Embedding}, {"epochs", n.Epochs},
+		{"members", n.Members}, {"width", n.Width}, {"layers", n.Layers}, {"embedding", deref(n.Embedding)}, {"epochs", n.Epochs},
 		{"patience", n.Patience}, {"batch", n.Batch}, {"ensemble", n.Ensemble}, {"threads", n.Threads}, {"extra_cuts", deref(n.ExtraCuts)},
 	} {
 		if c.value < 0 {
@@ -320,6 +332,12 @@ func (t *Task) checkNetworks() error {
 		if !(c.value >= 0 && c.value < 1) {
 			return t.fault([]any{"networks", c.key}, "got %g, want a number from 0 to below 1", c.value)
 		}
+	}
+	if !(n.Positive >= 0 && n.Positive <= 1e6) {
+		return t.fault([]any{"networks", "positive_weight"}, "got %g, want a number above 0", n.Positive)
+	}
+	if a := n.Architecture; a != "" && a != "tabm" && a != "mlp" {
+		return t.fault([]any{"networks", "architecture"}, "got %q, want tabm or mlp", a)
 	}
 	return nil
 }

@@ -156,18 +156,20 @@ type SplitSpec struct {
 
 // Networks holds the choices of package train; zero and nil mean its default.
 type Networks struct {
-	Members      int      `yaml:"members"`   // predictions averaged inside one network
-	Width        int      `yaml:"width"`     // units a layer
-	Layers       int      `yaml:"layers"`    // hidden layers
-	Embedding    int      `yaml:"embedding"` // units a column is embedded in
-	Epochs       int      `yaml:"epochs"`    // passes over the training part at most
-	Patience     int      `yaml:"patience"`  // passes without progress before training stops
-	Batch        int      `yaml:"batch"`     // examples a step
+	Architecture string   `yaml:"architecture"` // tabm (default) or mlp
+	Members      int      `yaml:"members"`      // predictions averaged inside one network; tabm only
+	Width        int      `yaml:"width"`        // units a layer
+	Layers       int      `yaml:"layers"`       // hidden layers
+	Embedding    *int     `yaml:"embedding"`    // units a numeric column is embedded in; 0 is a choice of its own: none; tabm only
+	Epochs       int      `yaml:"epochs"`       // passes over the training part at most
+	Patience     int      `yaml:"patience"`     // passes without progress before training stops
+	Batch        int      `yaml:"batch"`        // examples a step
 	LearningRate float64  `yaml:"learning_rate"`
-	WeightDecay  *float64 `yaml:"weight_decay"` // 0 is a choice of its own
-	Dropout      *float64 `yaml:"dropout"`      // 0 is a choice of its own
-	Ensemble     int      `yaml:"ensemble"`     // independently seeded networks
-	ExtraCuts    *int     `yaml:"extra_cuts"`   // random cuts a journey is trained on besides the task's own; 0 is a choice of its own
+	WeightDecay  *float64 `yaml:"weight_decay"`    // 0 is a choice of its own
+	Dropout      *float64 `yaml:"dropout"`         // 0 is a choice of its own
+	Positive     float64  `yaml:"positive_weight"` // of positive examples in the loss; probabilities are corrected for it; default 1
+	Ensemble     int      `yaml:"ensemble"`        // independently seeded networks
+	ExtraCuts    *int     `yaml:"extra_cuts"`      // random cuts a journey is trained on besides the task's own; 0 is a choice of its own
 	Seed         uint64   `yaml:"seed"`
 	Threads      int      `yaml:"threads"`
 }
@@ -176,8 +178,8 @@ type Networks struct {
 type Anomaly struct {
 	AlertRate float64 `yaml:"alert_rate"` // share of normal journeys that may be flagged; default 0.01
 	Off       bool    `yaml:"off"`        // trains no anomaly network
-	Epochs    int     `yaml:"epochs"`
-	Width     int     `yaml:"width"`
+	Steps     int     `yaml:"steps"`      // of the optimiser, 64 examples each
+	Width     int     `yaml:"width"`      // units a layer
 }
 
 // LoadTask reads a task file. Errors name file, line, key, got and want.

@@ -72,7 +72,15 @@ func base(t *testing.T, customers int) string {
 // compares with what the trainer's own graphs say of the same examples.
 func TestBundleScoresAsTheTrainer(t *testing.T) {
 	p := prepared(t, base(t, 500), quick())
-	b, report, err := Fit(t.Context(), p, quick(), Options{})
+	for _, architecture := range []string{"tabm", "mlp"} {
+		c := quick()
+		c.Architecture = architecture
+		t.Run(architecture, func(t *testing.T) { compareScores(t, p, c) })
+	}
+}
+
+func compareScores(t *testing.T, p *Prepared, c Config) {
+	b, report, err := Fit(t.Context(), p, c, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

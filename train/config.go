@@ -11,12 +11,13 @@ import (
 // Config is how networks are trained. DefaultConfig is one set for every data
 // set: published values (see the fields), or what held up on validation rows.
 type Config struct {
-	Members   int // k of TabM-mini; published 32, a quarter of the cost at 16
-	Width     int // d, hidden width; published 512
-	Layers    int // hidden layers
-	Embedding int // width of a numeric column's piecewise-linear embedding; 0 chooses it by their number
-	Category  int // width of a many-levelled category's embedding
-	Ensemble  int // independently seeded classifiers whose probabilities are averaged
+	Architecture string // "tabm", or "mlp" for a plain perceptron
+	Members      int    // k of TabM-mini; published 32, a quarter of the cost at 16
+	Width        int    // d, hidden width; published 512
+	Layers       int    // hidden layers
+	Embedding    int    // width of a numeric column's piecewise-linear embedding; 0 for none, below 0 by their number
+	Category     int    // width of a many-levelled category's embedding
+	Ensemble     int    // independently seeded classifiers whose probabilities are averaged
 
 	Epochs, Patience int     // most epochs; epochs without a better validation loss before the end; see epochRows
 	Batch            int     // rows between two steps of the optimiser
@@ -41,7 +42,7 @@ type Config struct {
 // diffusion-scheduled denoising autoencoder.
 func DefaultConfig() Config {
 	return Config{
-		Members: 16, Width: 256, Layers: 2, Category: 8, Ensemble: 2,
+		Architecture: "tabm", Members: 16, Width: 256, Layers: 2, Embedding: -1, Category: 8, Ensemble: 2,
 		Epochs: 200, Patience: 8, Batch: 256, MicroBatch: 32, Threads: min(runtime.NumCPU(), 8),
 		LearningRate: 2e-3, WeightDecay: 3e-4, Dropout: 0.1, Clip: 1, PositiveWeight: 1, ExtraCuts: 4,
 		Denoise: true, DenoiseWidth: 256, DenoiseSteps: 3000,
@@ -59,7 +60,6 @@ func (c Config) validate() error {
 		{"members", float64(c.Members), c.Members >= 1, "at least 1"},
 		{"width", float64(c.Width), c.Width >= 1, "at least 1"},
 		{"layers", float64(c.Layers), c.Layers >= 1, "at least 1"},
-		{"embedding", float64(c.Embedding), c.Embedding >= 0, "at least 0"},
 		{"ensemble", float64(c.Ensemble), c.Ensemble >= 1, "at least 1"},
 		{"epochs", float64(c.Epochs), c.Epochs >= 1, "at least 1"},
 		{"patience", float64(c.Patience), c.Patience >= 1, "at least 1"},
@@ -89,22 +89,28 @@ type Options struct {
 func ConfigOf(task *datasets.Task) (Config, error) {
 	c, n := DefaultConfig(), task.Networks
 	for _, choice := range []struct{ said, to *int }{
-		{&n.Members, &c.Members}, {&n.Width, &c.Width}, {&n.Layers, &c.Layers}, {&n.Embedding, &c.Embedding},
+		{&n.Members, &c.Members}, {&n.Width, &c.Width}, {&n.Layers, &c.Layers},
 		{&n.Ensemble, &c.Ensemble}, {&n.Epochs, &c.Epochs}, {&n.Patience, &c.Patience}, {&n.Batch, &c.Batch},
-		{&n.Threads, &c.Threads}, {n.ExtraCuts, &c.ExtraCuts}, {&task.Anomaly.Width, &c.DenoiseWidth},
+		{&n.Threads, &c.Threads}, {&task.Anomaly.Width, &c.DenoiseWidth}, {&task.Anomaly.Steps, &c.DenoiseSteps},
 	} {
-		if choice.said != nil && (*choice.said != 0 || choice.said == n.ExtraCuts) {
-			*choice.to = *choice.said
-		}
+		choose(choice.to, choice.said, *choice.said != 0)
 	}
-	for _, choice := range []struct{ said, to *float64 }{{n.WeightDecay, &c.WeightDecay}, {n.Dropout, &c.Dropout}} {
-		if choice.said != nil {
-			*choice.to = *choice.said
-		}
+	for _, choice := range []struct{ said, to *float64 }{{&n.LearningRate, &c.LearningRate}, {&n.Positive, &c.PositiveWeight}} {
+		choose(choice.to, choice.said, *choice.said != 0)
 	}
-	if n.LearningRate != 0 {
-		c.LearningRate = n.LearningRate
-	}
+	// Of these, 0 is a choice of its own.
+	choose(&c.ExtraCuts, n.ExtraCuts, n.ExtraCuts != nil)
+	choose(&c.Embedding, n.Embedding, n.Embedding != nil)
+	choose(&c.WeightDecay, n.WeightDecay, n.WeightDecay != nil)
+	choose(&c.Dropout, n.Dropout, n.Dropout != nil)
+	choose(&c.Architecture, &n.Architecture, n.Architecture != "")
 	c.Seed, c.Denoise = n.Seed, !task.Anomaly.Off
 	return c, c.validate()
+}
+
+// choose sets a setting to what was said about it, if anything was.
+func choose[T any](to, said *T, any bool) {
+	if any {
+		*to = *said
+	}
 }

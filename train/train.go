@@ -21,6 +21,7 @@ import (
 	"log/slog"
 	"math"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"moments/features"
@@ -135,8 +136,11 @@ func (r *run) classifiers(ctx context.Context, b *weights.Bundle) error {
 // tabular returns the classifier's network.
 func (r *run) tabular() model.Network {
 	c, shape := r.config, tableShape(r.prepared.Schema)
+	if c.Architecture == "mlp" {
+		return &model.MLP{Table: shape, Targets: len(r.prepared.Targets), Hidden: slices.Repeat([]int{c.Width}, c.Layers), CategoryWidth: c.Category}
+	}
 	embedding := c.Embedding
-	if embedding == 0 {
+	if embedding < 0 {
 		embedding = embeddingWidth(shape.Numeric)
 	}
 	return &model.TabM{
