@@ -212,8 +212,8 @@ func (d *Dataset) TargetNames() []string {
 }
 
 // Journeys yields every customer in the order of their ids, in memory that does
-// not grow with their number. A journey is valid until the next one: clone what
-// must outlive it.
+// not grow with their number, only with the longest journey. A journey is valid
+// until the next one and must not be changed: clone what must outlive it.
 func (d *Dataset) Journeys(ctx context.Context) iter.Seq2[*features.Journey, error] {
 	return func(yield func(*features.Journey, error) bool) {
 		for h, err := range d.histories(ctx) {

@@ -38,6 +38,11 @@ func TestInspect(t *testing.T) {
 	}{
 		{"events_profiles_labels", shopFiles(), []string{"shop.csv", "customers.csv", "labels.csv"}, 30},
 		{"events_only", shopFiles(), []string{"shop.csv"}, 27},
+		{"jsonl", map[string]string{"log.jsonl": `{"user_id":"a","ts":1719869400,"action":"view","page":{"id":3}}
+{"user_id":"b","ts":1719869500,"action":"view"}
+{"user_id":"a","ts":1720869400,"action":"buy"}
+{"user_id":"b","ts":1729869400,"action":"view"}
+`}, []string{"log.jsonl"}, 2},
 		{"table", map[string]string{"bank.csv": "CustomerId,Age,Exited\n1,20,0\n2,30,1\n3,40,0\n"}, []string{"bank.csv"}, 3},
 		{"table_without_customer", map[string]string{"visits.csv": "pages,Revenue\n1,FALSE\n1,TRUE\n2,FALSE\n"}, []string{"visits.csv"}, 3},
 		{"table_without_outcome", map[string]string{"visits.csv": "pages,weight\n1,2.5\n1,3.5\n2,4.5\n"}, []string{"visits.csv"}, 3},
