@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -29,7 +28,7 @@ func TestFullDisk(t *testing.T) {
 		program.Path = "/bin/sh"
 		program.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 		var logs bytes.Buffer
-		program.Stderr = io.Writer(&logs)
+		program.Stderr = &logs
 		err := program.Run()
 		code := program.ProcessState.ExitCode()
 		if program.ProcessState == nil || code == 77 {
