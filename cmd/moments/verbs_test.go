@@ -146,6 +146,23 @@ func TestCrossValidation(t *testing.T) {
 	}
 }
 
+func TestSeedsRepeatTheFolds(t *testing.T) {
+	folder := journeyFolder(t)
+	predictions := filepath.Join(folder, "oof.jsonl")
+	r := mustRun(t, "evaluate", filepath.Join(folder, "task.yaml"), "--folds", "2", "--seeds", "2", "--json", "-", "--predictions", predictions)
+	var e evaluation
+	if err := json.Unmarshal([]byte(r.stdout), &e); err != nil {
+		t.Fatal(err)
+	}
+	losses := e.Targets["won"].LogLoss.Folds
+	if e.Rows != 960 || len(losses) != 4 || losses[0] == losses[2] {
+		t.Errorf("got %d rows and log-losses %v, want 960 rows in 4 different folds", e.Rows, losses)
+	}
+	if lines := strings.Count(read(t, predictions), "\n"); lines != 960 {
+		t.Errorf("%d predictions, want 960", lines)
+	}
+}
+
 func records(t *testing.T, path string) [][]string {
 	t.Helper()
 	rows, err := csv.NewReader(strings.NewReader(read(t, path))).ReadAll()
