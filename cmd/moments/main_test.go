@@ -66,7 +66,7 @@ func read(t *testing.T, path string) string {
 
 // small are networks that train in a moment.
 const small = `networks: {members: 2, width: 8, layers: 1, embedding: 2, ensemble: 2, epochs: 3, patience: 3, threads: 1}
-anomaly: {alert_rate: 0.05, width: 8}
+anomaly: {alert_rate: 0.05, width: 8, steps: 300}
 `
 
 // customersCSV is a plain table in which the young leave and gold stays.

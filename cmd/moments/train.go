@@ -26,29 +26,6 @@ type trainCommand struct {
 // Help says what the flags do not.
 func (*trainCommand) Help() string {
 	d := train.DefaultConfig()
-	var keys strings.Builder
-	for _, k := range []struct {
-		name  string
-		value any
-		means string
-	}{
-		{"members", d.Members, "predictions averaged inside one network"},
-		{"ensemble", d.Ensemble, "independently seeded networks"},
-		{"width", d.Width, "units a layer"},
-		{"layers", d.Layers, "hidden layers"},
-		{"embedding", d.Embedding, "units that a numeric column is embedded in; 0 chooses it by their number"},
-		{"epochs", d.Epochs, "passes over the training split at most"},
-		{"patience", d.Patience, "passes without a better validation loss before the end"},
-		{"batch", d.Batch, "examples a step"},
-		{"learning_rate", d.LearningRate, "of AdamW, constant"},
-		{"weight_decay", d.WeightDecay, "of AdamW"},
-		{"dropout", d.Dropout, "share of the units left out in a step"},
-		{"extra_cuts", d.ExtraCuts, "further random cuts of a training journey, where its label holds"},
-		{"seed", d.Seed, "of starting weights and batches"},
-		{"threads", d.Threads, "results repeat for equal threads"},
-	} {
-		fmt.Fprintf(&keys, "  %-14s %-7v %s\n", k.name, k.value, k.means)
-	}
 	return `Reads and checks the data, fits the schema and the networks on the training
 split, calibrates them on the validation split, evaluates the saved bundle on
 the test split, and saves it. Ctrl-C keeps a checkpoint in <bundle>.checkpoint
@@ -61,7 +38,47 @@ cannot be used go to <bundle>.quarantine.csv with the reason.
 
 Keys of "networks" in the task file, with their defaults:
 
-` + keys.String()
+` + describeKeys([]key{
+		{"architecture", d.Architecture, "tabm or mlp"},
+		{"members", d.Members, "predictions averaged inside one network; tabm only"},
+		{"ensemble", d.Ensemble, "independently seeded networks"},
+		{"width", d.Width, "units a layer"},
+		{"layers", d.Layers, "hidden layers"},
+		{"embedding", "by size", "units that a numeric column is embedded in; 0 for none; tabm only"},
+		{"epochs", d.Epochs, "passes over the training split at most"},
+		{"patience", d.Patience, "passes without a better validation loss before the end"},
+		{"batch", d.Batch, "examples a step"},
+		{"learning_rate", d.LearningRate, "of AdamW, constant"},
+		{"weight_decay", d.WeightDecay, "of AdamW"},
+		{"dropout", d.Dropout, "share of the units left out in a step"},
+		{"positive_weight", d.PositiveWeight, "of positive examples in the loss; probabilities are corrected for it"},
+		{"extra_cuts", d.ExtraCuts, "further random cuts of a training journey, where its label holds"},
+		{"seed", d.Seed, "of starting weights and batches"},
+		{"threads", d.Threads, "results repeat for equal threads"},
+	}) + `
+Keys of "anomaly":
+
+` + describeKeys([]key{
+		{"alert_rate", 0.01, "share of normal journeys that may be flagged"},
+		{"off", false, "train no anomaly network"},
+		{"width", d.DenoiseWidth, "units a layer"},
+		{"steps", d.DenoiseSteps, "steps of the optimiser, 64 examples each"},
+	})
+}
+
+// A key is one choice of the task file.
+type key struct {
+	name  string
+	value any // default
+	means string
+}
+
+func describeKeys(keys []key) string {
+	var text strings.Builder
+	for _, k := range keys {
+		fmt.Fprintf(&text, "  %-15s %-8v %s\n", k.name, k.value, k.means)
+	}
+	return text.String()
 }
 
 // Run trains.

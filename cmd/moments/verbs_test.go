@@ -44,10 +44,11 @@ func TestHelp(t *testing.T) {
 // TestTrainHelpListsEveryKey keeps the help in step with the task file.
 func TestTrainHelpListsEveryKey(t *testing.T) {
 	help := runArgs("train", "--help").stdout
-	keys := reflect.TypeFor[datasets.Networks]()
-	for i := range keys.NumField() {
-		if key := keys.Field(i).Tag.Get("yaml"); !strings.Contains(help, "\n    "+key+" ") {
-			t.Errorf("train --help has no key %q of networks", key)
+	for _, keys := range []reflect.Type{reflect.TypeFor[datasets.Networks](), reflect.TypeFor[datasets.Anomaly]()} {
+		for i := range keys.NumField() {
+			if key := keys.Field(i).Tag.Get("yaml"); !strings.Contains(help, "\n    "+key+" ") {
+				t.Errorf("train --help has no key %q of %s", key, keys.Name())
+			}
 		}
 	}
 }
