@@ -13,7 +13,7 @@ import (
 type Config struct {
 	Architecture string // "tabm", or "mlp" for a plain perceptron
 	Members      int    // k of TabM-mini; published 32, a quarter of the cost at 16
-	Width        int    // d, hidden width; published 512
+	Width        int    // d, hidden width; published 512; on tables of some thousand rows 128 validates better, at a tenth of the cost
 	Layers       int    // hidden layers
 	Embedding    int    // width of a numeric column's piecewise-linear embedding; 0 for none, below 0 by their number
 	Category     int    // width of a many-levelled category's embedding
@@ -25,7 +25,7 @@ type Config struct {
 	Threads          int     // lanes; gradients are added in lane order, so results repeat for equal Threads
 	LearningRate     float64 // of AdamW, constant
 	WeightDecay      float64
-	Dropout          float64
+	Dropout          float64 // published 0.1; 0.2 validates better at this width
 	Clip             float64 // most norm of a gradient
 	PositiveWeight   float64 // of positives in the loss; probabilities are corrected for it; 1 for none
 	ExtraCuts        int     // further random cuts of each training journey, where its label holds at any of them
@@ -42,9 +42,9 @@ type Config struct {
 // diffusion-scheduled denoising autoencoder.
 func DefaultConfig() Config {
 	return Config{
-		Architecture: "tabm", Members: 16, Width: 256, Layers: 2, Embedding: -1, Category: 8, Ensemble: 2,
+		Architecture: "tabm", Members: 16, Width: 128, Layers: 2, Embedding: -1, Category: 8, Ensemble: 3,
 		Epochs: 200, Patience: 8, Batch: 256, MicroBatch: 32, Threads: min(runtime.NumCPU(), 8),
-		LearningRate: 2e-3, WeightDecay: 3e-4, Dropout: 0.1, Clip: 1, PositiveWeight: 1, ExtraCuts: 4,
+		LearningRate: 2e-3, WeightDecay: 3e-4, Dropout: 0.2, Clip: 1, PositiveWeight: 1, ExtraCuts: 4,
 		Denoise: true, DenoiseWidth: 256, DenoiseSteps: 3000,
 	}
 }

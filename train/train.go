@@ -149,9 +149,9 @@ func (r *run) tabular() model.Network {
 	}
 }
 
-// embeddingWidth is the published 16, less where there are so many numeric
-// columns that the first layer would take most of the time.
-func embeddingWidth(numeric int) int { return min(16, max(4, 512/max(1, numeric))) }
+// embeddingWidth is 8, half of what is published, and less where there are so
+// many numeric columns that the first layer would take most of the time.
+func embeddingWidth(numeric int) int { return min(8, max(4, 512/max(1, numeric))) }
 
 // denoiser trains the anomaly network on the training part.
 func (r *run) denoiser(ctx context.Context, b *weights.Bundle) error {
