@@ -24,7 +24,7 @@ import (
 // quick is a small network, for tests that ask how and not how well.
 func quick() Config {
 	c := DefaultConfig()
-	c.Members, c.Width, c.Embedding, c.Epochs, c.ExtraCuts, c.DenoiseSteps, c.DenoiseWidth = 4, 16, 4, 6, 0, 60, 16
+	c.Members, c.Width, c.Embedding, c.Ensemble, c.Epochs, c.ExtraCuts, c.DenoiseSteps, c.DenoiseWidth = 4, 16, 4, 2, 6, 0, 60, 16
 	c.Seed = 3
 	return c
 }
