@@ -274,7 +274,7 @@ func TestFitNormalizerIsDeterministicAndChecksItsExamples(t *testing.T) {
 		}
 		return s.Hash()
 	}
-	if hash(1) != hash(1) {
+	if first, second := hash(1), hash(1); first != second {
 		t.Error("two fits differ")
 	}
 	s, _, _ := fitShop(t, Options{}, 50)

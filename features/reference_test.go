@@ -46,15 +46,6 @@ func (r *reference) count(holds func(i int, e Event) bool) float64 {
 	return float64(n)
 }
 
-// distinct counts the different values of the events.
-func distinct[T comparable](events []Event, value func(Event) T) float64 {
-	seen := make(map[T]bool)
-	for _, e := range events {
-		seen[value(e)] = true
-	}
-	return float64(len(seen))
-}
-
 func local(e Event) time.Time {
 	return time.UnixMicro(e.Time).In(time.FixedZone("", int(e.Offset)))
 }
