@@ -110,8 +110,8 @@ func (m MLP) Forward(b Builder) Outputs {
 type TabM struct {
 	Table         Table `json:"table"`
 	Targets       int   `json:"targets"`
-	Members       int   `json:"members"`        // k; published 32, here 16 by default
-	Width         int   `json:"width"`          // d; published 512, here 256 by default
+	Members       int   `json:"members"`        // k; published 32
+	Width         int   `json:"width"`          // d; published 512
 	Layers        int   `json:"layers"`         // hidden layers; published 2 to 3
 	Embedding     int   `json:"embedding"`      // width of the piecewise-linear embedding of a numeric column; 0 for none
 	CategoryWidth int   `json:"category_width"` // width of the embedding of a many-levelled category
