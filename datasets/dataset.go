@@ -32,8 +32,8 @@ import (
 // value is good for training.
 type OpenOptions struct {
 	TempDir    string           // folder for the sort; default: the system's. A folder of its own is made and removed in it
-	Memory     int64            // bytes that DuckDB may use; default 512 MiB
-	Cache      int64            // bytes of decoded journeys kept so that later passes are fast; default 512 MiB, negative none
+	Memory     int64            // bytes that DuckDB may use; default 256 MiB
+	Cache      int64            // bytes of decoded journeys kept so that later passes are fast; default 256 MiB, negative none
 	Threads    int              // default: all cores
 	Quarantine string           // file for rejected rows; default: they are counted only
 	Now        time.Time        // events after it are rejected; default: the clock
@@ -43,7 +43,7 @@ type OpenOptions struct {
 
 func (o OpenOptions) withDefaults() OpenOptions {
 	if o.Memory == 0 {
-		o.Memory = 512 << 20
+		o.Memory = 256 << 20
 	}
 	if o.Cache == 0 {
 		o.Cache = 512 << 20

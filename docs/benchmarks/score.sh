@@ -4,11 +4,11 @@
 # scoring. Reasons, which cost a pass for each group of features, are measured on
 # the first size.
 #
-#   bash docs/benchmarks/score.sh [CUSTOMERS...]      default: 10000 30000 90000
+#   bash docs/benchmarks/score.sh [CUSTOMERS...]      default: 30000 90000 180000
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 sizes=("$@")
-[ ${#sizes[@]} -gt 0 ] || sizes=(10000 30000 90000)
+[ ${#sizes[@]} -gt 0 ] || sizes=(30000 90000 180000)
 
 program=${MOMENTS:-}
 if [ -z "$program" ]; then
