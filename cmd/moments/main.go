@@ -21,6 +21,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"moments/model/kernel"
 )
 
 // commandLine is everything that can be said on it.
@@ -58,6 +60,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitWrong
 	}
 	console := newConsole(stdout, stderr, line.Quiet, line.LogFormat)
+	if err := kernel.PathError(); err != nil {
+		console.log.Warn(err.Error())
+	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	err = parsed.Run(console)
 	console.close()

@@ -266,6 +266,26 @@ func TestScoreFormatsAgree(t *testing.T) {
 	}
 }
 
+// TestScoreNewLevels scores customers of a plan that training never saw, of no
+// plan at all, and of an infinite age.
+func TestScoreNewLevels(t *testing.T) {
+	folder := tableFolder(t)
+	bundle, out := filepath.Join(folder, "bundle"), filepath.Join(folder, "s.csv")
+	mustRun(t, "train", filepath.Join(folder, "task.yaml"), "-o", bundle)
+	profiles := filepath.Join(folder, "new.csv")
+	write(t, profiles, "id,age,plan,spend\na,30,platinum,5.5\nb,30,,5.5\nc,inf,basic,5.5\n")
+	mustRun(t, "score", bundle, "--profiles", profiles, "-o", out)
+	rows := records(t, out)
+	if len(rows) != 4 {
+		t.Fatalf("got %v, want a header and 3 customers", rows)
+	}
+	for _, row := range rows[1:] {
+		if p, err := strconv.ParseFloat(row[2], 64); err != nil || p <= 0 || p >= 1 {
+			t.Errorf("row %v has no probability", row)
+		}
+	}
+}
+
 func TestScoreAtAMoment(t *testing.T) {
 	folder := trainedFolder(t)
 	bundle, out := filepath.Join(folder, "bundle"), filepath.Join(t.TempDir(), "s.csv")
