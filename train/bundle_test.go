@@ -271,9 +271,10 @@ func TestFitRefuses(t *testing.T) {
 				p.Train[i].Labels = []float32{1, 0}
 			}
 		}, "target conversion has"},
-		"no validation": {func(p *Prepared, _ *Config) { p.Validation = nil }, "validation part is empty"},
-		"nothing":       {func(p *Prepared, c *Config) { p.Targets, c.Denoise = nil, false }, "nothing to train"},
-		"learning rate": {func(_ *Prepared, c *Config) { c.LearningRate = -1 }, "networks.learning_rate is -1, want above 0"},
+		"no validation":               {func(p *Prepared, _ *Config) { p.Validation = nil }, "validation part is empty"},
+		"denoiser without validation": {func(p *Prepared, _ *Config) { p.Targets, p.Validation = nil, nil }, "validation part is empty"},
+		"nothing":                     {func(p *Prepared, c *Config) { p.Targets, c.Denoise = nil, false }, "nothing to train"},
+		"learning rate":               {func(_ *Prepared, c *Config) { c.LearningRate = -1 }, "networks.learning_rate is -1, want above 0"},
 	} {
 		spoiled, c := *p, quick()
 		row.spoil(&spoiled, &c)

@@ -54,6 +54,9 @@ func Fit(ctx context.Context, p *Prepared, c Config, o Options) (*weights.Bundle
 	if err := c.validate(); err != nil {
 		return nil, nil, err
 	}
+	if len(p.Validation) == 0 { // every network is judged on it
+		return nil, nil, fmt.Errorf("train: the validation part is empty; raise split.validation")
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -94,9 +97,6 @@ func (r *run) classifiers(ctx context.Context, b *weights.Bundle) error {
 	rates, err := positiveRates(p.Train, p.Targets)
 	if err != nil {
 		return err
-	}
-	if len(p.Validation) == 0 {
-		return fmt.Errorf("train: the validation part is empty; raise split.validation")
 	}
 	b.PositiveRates = rates
 	training, validation := newTable(p.Schema, p.Train, len(p.Targets)), newTable(p.Schema, p.Validation, len(p.Targets))
