@@ -34,18 +34,19 @@ func Refs(ctx context.Context, ds *datasets.Dataset) ([]datasets.Ref, error) {
 // passes over the journeys twice: to fit the schema on the training part, and
 // to encode every part.
 func Prepare(ctx context.Context, ds *datasets.Dataset, refs []datasets.Ref, parts []datasets.Part, c Config) (*Prepared, error) {
-	part := map[string]datasets.Part{} // a customer is never in two
-	for i, r := range refs {
-		part[r.Customer] = parts[i]
-	}
+	division := datasets.NewDivision(refs, parts)
 	cuts := datasets.CutOptions{Extra: c.ExtraCuts, Seed: c.Seed}
 	fitter := features.NewFitter(ds.Layout(), features.DefaultOptions())
+	own := 0 // cuts so far that are not extra
 	for cut, err := range ds.Cuts(ctx, cuts) {
 		if err != nil {
 			return nil, err
 		}
-		if part[cut.Journey.Customer] == datasets.Train {
+		if division.Part(own, &cut) == datasets.Train {
 			fitter.Add(cut.Journey, cut.Cutoff)
+		}
+		if !cut.Extra {
+			own++
 		}
 	}
 	schema, err := fitter.Schema()
@@ -54,11 +55,15 @@ func Prepare(ctx context.Context, ds *datasets.Dataset, refs []datasets.Ref, par
 	}
 	p := &Prepared{Layout: ds.Layout(), Schema: schema, Targets: ds.TargetNames()}
 	encoder := schema.NewEncoder()
+	own = 0
 	for cut, err := range ds.Cuts(ctx, cuts) {
 		if err != nil {
 			return nil, err
 		}
-		into := p.part(part[cut.Journey.Customer], cut.Extra)
+		into := p.part(division.Part(own, &cut))
+		if !cut.Extra {
+			own++
+		}
 		if into == nil {
 			continue
 		}
@@ -72,16 +77,14 @@ func Prepare(ctx context.Context, ds *datasets.Dataset, refs []datasets.Ref, par
 	return p, schema.FitNormalizer(p.Train, c.Seed)
 }
 
-// part returns the examples of a part; extra cuts are for training only.
-func (p *Prepared) part(part datasets.Part, extra bool) *[]features.Example {
-	switch {
-	case part == datasets.Train:
+// part returns the examples of a part, nil for cuts that are in none.
+func (p *Prepared) part(part datasets.Part) *[]features.Example {
+	switch part {
+	case datasets.Train:
 		return &p.Train
-	case extra:
-		return nil
-	case part == datasets.Validation:
+	case datasets.Validation:
 		return &p.Validation
-	case part == datasets.Test:
+	case datasets.Test:
 		return &p.Test
 	}
 	return nil

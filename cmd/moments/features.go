@@ -55,7 +55,7 @@ func (v *featuresCommand) Run(ctx context.Context, c *console) error {
 	}
 	w := &featureWriter{source: s, folds: make([]fold, len(folds)), cuts: datasets.CutOptions{Extra: config.ExtraCuts, Seed: config.Seed}}
 	for k, parts := range folds {
-		w.folds[k].parts = partsOf(s.refs, parts)
+		w.folds[k].division = datasets.NewDivision(s.refs, parts)
 	}
 	if err := w.fit(ctx); err != nil {
 		return err
@@ -76,21 +76,12 @@ func (v *featuresCommand) split(s *source) ([][]datasets.Part, error) {
 	return [][]datasets.Part{parts}, err
 }
 
-// partsOf keys parts by customer: a customer is never in two.
-func partsOf(refs []datasets.Ref, parts []datasets.Part) map[string]datasets.Part {
-	of := make(map[string]datasets.Part, len(refs))
-	for i, r := range refs {
-		of[r.Customer] = parts[i]
-	}
-	return of
-}
-
 // A fold is one division of the customers and the schema that it leads to.
 type fold struct {
-	parts   map[string]datasets.Part
-	schema  *features.Schema
-	encoder *features.Encoder
-	columns []int // where each of the schema's columns stands among the features of the file
+	division *datasets.Division
+	schema   *features.Schema
+	encoder  *features.Encoder
+	columns  []int // where each of the schema's columns stands among the features of the file
 }
 
 // A featureWriter encodes the examples of every fold.
@@ -111,14 +102,18 @@ func (w *featureWriter) fit(ctx context.Context) error {
 	for k := range fitters {
 		fitters[k] = features.NewFitter(w.source.data.Layout(), features.DefaultOptions())
 	}
+	own := 0 // cuts so far that are not extra
 	for cut, err := range w.source.data.Cuts(ctx, w.cuts) {
 		if err != nil {
 			return wrong(err)
 		}
 		for k := range w.folds {
-			if w.folds[k].parts[cut.Journey.Customer] == datasets.Train {
+			if w.folds[k].division.Part(own, &cut) == datasets.Train {
 				fitters[k].Add(cut.Journey, cut.Cutoff)
 			}
+		}
+		if !cut.Extra {
+			own++
 		}
 	}
 	for k := range w.folds {
@@ -140,18 +135,22 @@ func (w *featureWriter) write(ctx context.Context, path string, extra bool) (err
 	if !extra {
 		w.cuts.Extra = 0
 	}
+	own := 0
 	for cut, err := range w.source.data.Cuts(ctx, w.cuts) {
 		if err != nil {
 			return wrong(err)
 		}
 		for k := range w.folds {
-			part := partName(w.folds[k].parts[cut.Journey.Customer], cut.Extra)
+			part := partName(w.folds[k].division.Part(own, &cut), cut.Extra)
 			if part == "" {
 				continue
 			}
 			if err := w.writeRow(k, part, &cut); err != nil {
 				return err
 			}
+		}
+		if !cut.Extra {
+			own++
 		}
 	}
 	return w.out.Commit()
@@ -162,8 +161,6 @@ func partName(part datasets.Part, extra bool) string {
 	switch {
 	case part == datasets.Train && extra:
 		return "extra"
-	case extra:
-		return ""
 	case part == datasets.Train:
 		return "train"
 	case part == datasets.Validation:
