@@ -13,7 +13,7 @@ import (
 type Config struct {
 	Architecture string // "tabm", or "mlp" for a plain perceptron
 	Members      int    // k of TabM-mini; published 32, a quarter of the cost at 16
-	Width        int    // d, hidden width; published 512; on tables of some thousand rows 128 validates better, at a tenth of the cost
+	Width        int    // d, hidden width; published 512; on tables of some thousand rows 128 validates as well, at a fraction of the cost
 	Layers       int    // hidden layers
 	Embedding    int    // width of a numeric column's piecewise-linear embedding; 0 for none, below 0 by their number
 	Category     int    // width of a many-levelled category's embedding
