@@ -143,6 +143,8 @@ func BenchmarkMemory(b *testing.B) {
 	row, sum := random(r, cols), make([]float32, cols)
 	gates, sumH := make([]float32, 3*n/4), make([]float32, n/4)
 	adam := AdamWParams{LearningRate: 1e-3, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, Step: 3, Scale: 1}
+	averaging := adam
+	averaging.Average, averaging.Keep = make([]float32, n), 0.99
 	ids := make([]float32, n/16)
 	for i := range ids {
 		ids[i] = float32(r.IntN(1000))
@@ -156,6 +158,7 @@ func BenchmarkMemory(b *testing.B) {
 		{"Axpy", 12 * n, func() { Axpy(y, 1e-9, x) }},
 		{"Scale", 8 * n, func() { Scale(y, 1) }},
 		{"SquaredNorm", 4 * n, func() { SquaredNorm(x) }},
+		{"AddSquaredNorm", 12 * n, func() { AddSquaredNorm(z, x) }},
 		{"ActivationBackward", 12 * n, func() { ActivationBackward(z, x, y, ReLU) }},
 		{"AddColumnSums", 4 * n, func() { AddColumnSums(sum, x, rows, cols) }},
 		{"MulRow", 8 * n, func() { MulRow(z, x, row, rows, cols) }},
@@ -163,6 +166,7 @@ func BenchmarkMemory(b *testing.B) {
 		{"Dropout", 8 * n, func() { Dropout(z, x, 0.1, 7) }},
 		{"AdamW", 28 * n, func() { AdamW(z, m, v, [][]float32{x}, adam) }},
 		{"AdamW2", 32 * n, func() { AdamW(z, m, v, [][]float32{x, y}, adam) }},
+		{"AdamWAverage", 36 * n, func() { AdamW(z, m, v, [][]float32{x}, averaging) }},
 		{"Sigmoid", 8 * n, func() { Sigmoid(z, x) }},
 		{"SigmoidCrossEntropy", 8 * n, func() { SigmoidCrossEntropy(z, x, m, v, n/16, 16, 1) }},
 		{"SquaredError", 12 * n, func() { SquaredError(z, x, y, nil, rows, cols) }},

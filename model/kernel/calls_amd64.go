@@ -69,11 +69,19 @@ func (s *assembly) mulAdd(dst, x, r []float32) {
 }
 
 func (s *assembly) squares(x []float32) float64 {
-	n := len(x) &^ 15
+	n := len(x) &^ (chains - 1)
 	if n == 0 {
 		return goSquares(x)
 	}
 	return s.squaresKernel(&x[0], n) + goSquares(x[n:])
+}
+
+func (s *assembly) addSquares(dst, x []float32) float64 {
+	n := len(dst) &^ (chains - 1)
+	if n == 0 {
+		return goAddSquares(dst, x)
+	}
+	return s.addSquaresKernel(&dst[0], &x[0], n) + goAddSquares(dst[n:], x[n:])
 }
 
 func (s *assembly) activation(dz, dy, y []float32, slope float32) {
@@ -124,13 +132,13 @@ func (s *assembly) exp(dst, x []float32, shift float32) {
 	goExp(dst[n:], x[n:], shift)
 }
 
-func (s *assembly) adamW(w, m, v []float32, grads [][]float32, first int, c adamCoefficients) {
+func (s *assembly) adamW(w, m, v, average []float32, grads [][]float32, first int, c adamCoefficients) {
 	n := s.whole(len(w))
 	if n > 0 {
-		s.adamWKernel(&w[0], &m[0], &v[0], unsafe.SliceData(grads), len(grads), n,
-			c.scale, c.beta1, c.rest1, c.beta2, c.rest2, c.keep, c.rate, c.root, c.epsilon)
+		s.adamWKernel(&w[0], &m[0], &v[0], unsafe.SliceData(average), unsafe.SliceData(grads), len(grads), n,
+			c.scale, c.beta1, c.rest1, c.beta2, c.rest2, c.keep, c.rate, c.root, c.epsilon, c.meanKeep, c.meanRest)
 	}
-	goAdamW(w, m, v, grads, n, c)
+	goAdamW(w, m, v, average, grads, n, c)
 }
 
 func (s *assembly) locate(p pieces, edges []float32) {

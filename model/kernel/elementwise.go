@@ -18,6 +18,13 @@ func Scale(x []float32, alpha float32) { active.scale(x, alpha) }
 // loses small values.
 func SquaredNorm(x []float32) float64 { return active.squares(x) }
 
+// AddSquaredNorm computes dst += x and returns Σ dst², as Axpy and SquaredNorm
+// do in two passes. dst and x have the same length.
+func AddSquaredNorm(dst, x []float32) float64 {
+	need("add squared norm", "x", len(x), len(dst))
+	return active.addSquares(dst, x)
+}
+
 // ActivationBackward computes dz = dy·act'(z) where y = act(z); it reads the
 // derivative off y. dz may be dy. All three have dz's length.
 func ActivationBackward(dz, dy, y []float32, act Activation) {
@@ -103,24 +110,42 @@ func goMulAdd(dst, x, r []float32) {
 	}
 }
 
-// goSquares adds in 16 interleaved chains, joined in halves, and then what is
-// left beyond a multiple of 16: the order that vectors impose.
+// chains is how many partial sums goSquares keeps.
+const chains = 32
+
+// goSquares adds in interleaved chains, joined in halves, and then what is left
+// beyond a multiple of them: the order that vectors impose.
 func goSquares(x []float32) float64 {
-	var s [16]float64
-	whole := len(x) &^ 15
-	for i, v := range x[:whole] {
-		s[i%16] += float64(v) * float64(v)
+	var s [chains]float64
+	whole := len(x) &^ (chains - 1)
+	for i := 0; i < whole; i += chains {
+		for j, v := range x[i : i+chains : i+chains] {
+			s[j] += float64(v) * float64(v)
+		}
 	}
-	for half := 8; half > 0; half /= 2 {
+	return joined(&s) + restSquares(x[whole:])
+}
+
+func goAddSquares(dst, x []float32) float64 {
+	goAxpy(dst, 1, x)
+	return goSquares(dst)
+}
+
+// joined adds chains up in halves.
+func joined(s *[chains]float64) float64 {
+	for half := chains / 2; half > 0; half /= 2 {
 		for i := range half {
 			s[i] += s[i+half]
 		}
 	}
-	var rest float64
-	for _, v := range x[whole:] {
-		rest += float64(v) * float64(v)
+	return s[0]
+}
+
+func restSquares(x []float32) (sum float64) {
+	for _, v := range x {
+		sum += float64(v) * float64(v)
 	}
-	return s[0] + rest
+	return sum
 }
 
 func goActivation(dz, dy, y []float32, slope float32) {

@@ -124,6 +124,7 @@ func TestSquaredNorm(t *testing.T) {
 			want += float64(v) * float64(v)
 		}
 		first := goSquares(x)
+		y := random(seeded(uint64(n)+1), n)
 		onEveryPath(t, func(t *testing.T) {
 			got := SquaredNorm(x)
 			if got != first {
@@ -131,6 +132,11 @@ func TestSquaredNorm(t *testing.T) {
 			}
 			if math.Abs(got-want) > 1e-12*want {
 				t.Fatalf("norm of %d values is %v, want %v", n, got, want)
+			}
+			sum, apart := clone(y), clone(y)
+			Axpy(apart, 1, x)
+			if got, want := AddSquaredNorm(sum, x), SquaredNorm(apart); got != want || !slices.Equal(sum, apart) {
+				t.Fatalf("adding and squaring %d values in one pass gives %v, in two passes %v", n, got, want)
 			}
 		})
 	}
@@ -234,6 +240,27 @@ func TestAdamW(t *testing.T) {
 			return got
 		})
 	}
+}
+
+// TestAdamWAverage: the fused mean has the bits of two passes of their own, and
+// the step those of a step without it.
+func TestAdamWAverage(t *testing.T) {
+	onEveryPath(t, func(t *testing.T) {
+		for _, n := range lengths {
+			r := seeded(uint64(n))
+			p := AdamWParams{LearningRate: 1e-2, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, Step: 2, Scale: 1, Keep: 0.97}
+			w, grads, average := random(r, n), [][]float32{random(r, n)}, random(r, n)
+			want, wantAverage := clone(w), clone(average)
+			AdamW(want, make([]float32, n), make([]float32, n), grads, p)
+			Scale(wantAverage, 0.97)
+			Axpy(wantAverage, 1-float32(0.97), want)
+			p.Average = average
+			AdamW(w, make([]float32, n), make([]float32, n), grads, p)
+			if !slices.Equal(w, want) || !slices.Equal(average, wantAverage) {
+				t.Fatalf("%d values: fused mean %v of %v, want %v of %v", n, average, w, wantAverage, want)
+			}
+		}
+	})
 }
 
 // TestAdamWDivided: a parameter divided between goroutines gives the same bits.

@@ -189,10 +189,15 @@ func mulAVX512(dst *float32, x *float32, r *float32, n int)
 //go:noescape
 func mulAddAVX512(dst *float32, x *float32, r *float32, n int)
 
-// squaresAVX512 computes Σ x²; n is a positive multiple of 16.
+// squaresAVX512 computes Σ x²; n is a positive multiple of 32.
 //
 //go:noescape
 func squaresAVX512(x *float32, n int) float64
+
+// addSquaresAVX512 computes dst += x and Σ dst²; n is a positive multiple of 32.
+//
+//go:noescape
+func addSquaresAVX512(dst *float32, x *float32, n int) float64
 
 // activationAVX512 computes dz = dy, times slope where y is not above 0.
 //
@@ -224,10 +229,10 @@ func tanhAVX512(dst *float32, x *float32, n int)
 //go:noescape
 func expAVX512(dst *float32, x *float32, shift float32, n int)
 
-// adamWAVX512 takes an AdamW step; grads points to count slice headers.
+// adamWAVX512 takes an AdamW step; grads points to count slice headers; average may be nil.
 //
 //go:noescape
-func adamWAVX512(w *float32, m *float32, v *float32, grads *[]float32, count int, n int, scale float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, keep float32, rate float32, root float32, epsilon float32)
+func adamWAVX512(w *float32, m *float32, v *float32, average *float32, grads *[]float32, count int, n int, scale float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, keep float32, rate float32, root float32, epsilon float32, meanKeep float32, meanRest float32)
 
 // locateAVX512 finds bin and position of every row among edges, of which the last bin of some width is given.
 //
@@ -349,10 +354,15 @@ func mulAVX2(dst *float32, x *float32, r *float32, n int)
 //go:noescape
 func mulAddAVX2(dst *float32, x *float32, r *float32, n int)
 
-// squaresAVX2 computes Σ x²; n is a positive multiple of 16.
+// squaresAVX2 computes Σ x²; n is a positive multiple of 32.
 //
 //go:noescape
 func squaresAVX2(x *float32, n int) float64
+
+// addSquaresAVX2 computes dst += x and Σ dst²; n is a positive multiple of 32.
+//
+//go:noescape
+func addSquaresAVX2(dst *float32, x *float32, n int) float64
 
 // activationAVX2 computes dz = dy, times slope where y is not above 0.
 //
@@ -384,10 +394,10 @@ func tanhAVX2(dst *float32, x *float32, n int)
 //go:noescape
 func expAVX2(dst *float32, x *float32, shift float32, n int)
 
-// adamWAVX2 takes an AdamW step; grads points to count slice headers.
+// adamWAVX2 takes an AdamW step; grads points to count slice headers; average may be nil.
 //
 //go:noescape
-func adamWAVX2(w *float32, m *float32, v *float32, grads *[]float32, count int, n int, scale float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, keep float32, rate float32, root float32, epsilon float32)
+func adamWAVX2(w *float32, m *float32, v *float32, average *float32, grads *[]float32, count int, n int, scale float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, keep float32, rate float32, root float32, epsilon float32, meanKeep float32, meanRest float32)
 
 // locateAVX2 finds bin and position of every row among edges, of which the last bin of some width is given.
 //

@@ -5421,24 +5421,78 @@ TEXT ·squaresAVX512(SB), NOSPLIT, $0-24
 	MOVQ   n+8(FP), CX
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
 	LEAQ   (AX)(CX*4), CX
 
 vector:
-	VCVTPS2PD     (AX), Z2
-	VFMADD231PD   Z2, Z2, Z0
-	VCVTPS2PD     32(AX), Z3
-	VFMADD231PD   Z3, Z3, Z1
-	ADDQ          $0x00000040, AX
+	VCVTPS2PD     (AX), Z4
+	VFMADD231PD   Z4, Z4, Z0
+	VCVTPS2PD     32(AX), Z5
+	VFMADD231PD   Z5, Z5, Z1
+	VCVTPS2PD     64(AX), Z6
+	VFMADD231PD   Z6, Z6, Z2
+	VCVTPS2PD     96(AX), Z7
+	VFMADD231PD   Z7, Z7, Z3
+	ADDQ          $0x00000080, AX
 	CMPQ          AX, CX
 	JLT           vector
+	VADDPD        Z2, Z0, Z0
+	VADDPD        Z3, Z1, Z1
 	VADDPD        Z1, Z0, Z0
-	VEXTRACTF64X4 $0x01, Z0, Y2
-	VADDPD        Y2, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X2
-	VADDPD        X2, X0, X0
-	VPERMILPD     $0x01, X0, X2
-	VADDSD        X2, X0, X0
+	VEXTRACTF64X4 $0x01, Z0, Y4
+	VADDPD        Y4, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X4
+	VADDPD        X4, X0, X0
+	VPERMILPD     $0x01, X0, X4
+	VADDSD        X4, X0, X0
 	MOVSD         X0, ret+16(FP)
+	VZEROUPPER
+	RET
+
+// func addSquaresAVX512(dst *float32, x *float32, n int) float64
+// Requires: AVX, AVX512DQ, AVX512F, SSE2
+TEXT ·addSquaresAVX512(SB), NOSPLIT, $0-32
+	MOVQ   dst+0(FP), AX
+	MOVQ   x+8(FP), CX
+	MOVQ   n+16(FP), DX
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	LEAQ   (AX)(DX*4), DX
+
+vector:
+	VMOVUPS       (AX), Z4
+	VADDPS        (CX), Z4, Z4
+	VMOVUPS       Z4, (AX)
+	VCVTPS2PD     Y4, Z5
+	VEXTRACTF64X4 $0x01, Z4, Y6
+	VCVTPS2PD     Y6, Z6
+	VFMADD231PD   Z5, Z5, Z0
+	VFMADD231PD   Z6, Z6, Z1
+	VMOVUPS       64(AX), Z4
+	VADDPS        64(CX), Z4, Z4
+	VMOVUPS       Z4, 64(AX)
+	VCVTPS2PD     Y4, Z5
+	VEXTRACTF64X4 $0x01, Z4, Y6
+	VCVTPS2PD     Y6, Z6
+	VFMADD231PD   Z5, Z5, Z2
+	VFMADD231PD   Z6, Z6, Z3
+	ADDQ          $0x00000080, AX
+	ADDQ          $0x00000080, CX
+	CMPQ          AX, DX
+	JLT           vector
+	VADDPD        Z2, Z0, Z0
+	VADDPD        Z3, Z1, Z1
+	VADDPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y4
+	VADDPD        Y4, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X4
+	VADDPD        X4, X0, X0
+	VPERMILPD     $0x01, X0, X4
+	VADDSD        X4, X0, X0
+	MOVSD         X0, ret+24(FP)
 	VZEROUPPER
 	RET
 
@@ -5899,63 +5953,74 @@ vector:
 	VZEROUPPER
 	RET
 
-// func adamWAVX512(w *float32, m *float32, v *float32, grads *[]float32, count int, n int, scale float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, keep float32, rate float32, root float32, epsilon float32)
+// func adamWAVX512(w *float32, m *float32, v *float32, average *float32, grads *[]float32, count int, n int, scale float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, keep float32, rate float32, root float32, epsilon float32, meanKeep float32, meanRest float32)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·adamWAVX512(SB), NOSPLIT, $0-84
+TEXT ·adamWAVX512(SB), NOSPLIT, $0-100
 	MOVQ         w+0(FP), AX
 	MOVQ         m+8(FP), CX
 	MOVQ         v+16(FP), DX
-	MOVQ         grads+24(FP), BX
-	MOVQ         count+32(FP), SI
-	MOVQ         n+40(FP), DI
-	VBROADCASTSS scale+48(FP), Z0
-	VBROADCASTSS beta1+52(FP), Z1
-	VBROADCASTSS rest1+56(FP), Z2
-	VBROADCASTSS beta2+60(FP), Z3
-	VBROADCASTSS rest2+64(FP), Z4
-	VBROADCASTSS keep+68(FP), Z5
-	VBROADCASTSS rate+72(FP), Z6
-	VBROADCASTSS root+76(FP), Z7
-	VBROADCASTSS epsilon+80(FP), Z8
-	IMUL3Q       $0x18, SI, SI
-	ADDQ         BX, SI
-	XORQ         R8, R8
-	SHLQ         $0x02, DI
+	MOVQ         average+24(FP), BX
+	MOVQ         grads+32(FP), SI
+	MOVQ         count+40(FP), DI
+	MOVQ         n+48(FP), R8
+	VBROADCASTSS scale+56(FP), Z0
+	VBROADCASTSS beta1+60(FP), Z1
+	VBROADCASTSS rest1+64(FP), Z2
+	VBROADCASTSS beta2+68(FP), Z3
+	VBROADCASTSS rest2+72(FP), Z4
+	VBROADCASTSS keep+76(FP), Z5
+	VBROADCASTSS rate+80(FP), Z6
+	VBROADCASTSS root+84(FP), Z7
+	VBROADCASTSS epsilon+88(FP), Z8
+	VBROADCASTSS meanKeep+92(FP), Z9
+	VBROADCASTSS meanRest+96(FP), Z10
+	IMUL3Q       $0x18, DI, DI
+	ADDQ         SI, DI
+	XORQ         R9, R9
+	SHLQ         $0x02, R8
 
 vector:
-	VXORPS Z9, Z9, Z9
-	MOVQ   BX, R9
+	VXORPS Z11, Z11, Z11
+	MOVQ   SI, R10
 
 gradient:
-	CMPQ   R9, SI
+	CMPQ   R10, DI
 	JGE    summed
-	MOVQ   (R9), R10
-	VADDPS (R10)(R8*1), Z9, Z9
-	ADDQ   $0x00000018, R9
+	MOVQ   (R10), R11
+	VADDPS (R11)(R9*1), Z11, Z11
+	ADDQ   $0x00000018, R10
 	JMP    gradient
 
 summed:
-	VMULPS  Z0, Z9, Z9
-	VMULPS  (CX)(R8*1), Z1, Z10
-	VMULPS  Z2, Z9, Z11
-	VADDPS  Z11, Z10, Z10
-	VMOVUPS Z10, (CX)(R8*1)
-	VMULPS  Z9, Z9, Z9
-	VMULPS  Z4, Z9, Z9
-	VMULPS  (DX)(R8*1), Z3, Z11
-	VADDPS  Z9, Z11, Z11
-	VMOVUPS Z11, (DX)(R8*1)
-	VSQRTPS Z11, Z11
-	VMULPS  Z7, Z11, Z11
-	VADDPS  Z8, Z11, Z11
-	VMULPS  Z6, Z10, Z10
-	VDIVPS  Z11, Z10, Z10
-	VMULPS  (AX)(R8*1), Z5, Z11
-	VSUBPS  Z10, Z11, Z11
-	VMOVUPS Z11, (AX)(R8*1)
-	ADDQ    $0x00000040, R8
-	CMPQ    R8, DI
-	JLT     vector
+	VMULPS  Z0, Z11, Z11
+	VMULPS  (CX)(R9*1), Z1, Z12
+	VMULPS  Z2, Z11, Z13
+	VADDPS  Z13, Z12, Z12
+	VMOVUPS Z12, (CX)(R9*1)
+	VMULPS  Z11, Z11, Z11
+	VMULPS  Z4, Z11, Z11
+	VMULPS  (DX)(R9*1), Z3, Z13
+	VADDPS  Z11, Z13, Z13
+	VMOVUPS Z13, (DX)(R9*1)
+	VSQRTPS Z13, Z13
+	VMULPS  Z7, Z13, Z13
+	VADDPS  Z8, Z13, Z13
+	VMULPS  Z6, Z12, Z12
+	VDIVPS  Z13, Z12, Z12
+	VMULPS  (AX)(R9*1), Z5, Z13
+	VSUBPS  Z12, Z13, Z13
+	VMOVUPS Z13, (AX)(R9*1)
+	TESTQ   BX, BX
+	JZ      next
+	VMULPS  Z10, Z13, Z13
+	VMULPS  (BX)(R9*1), Z9, Z12
+	VADDPS  Z13, Z12, Z12
+	VMOVUPS Z12, (BX)(R9*1)
+
+next:
+	ADDQ $0x00000040, R9
+	CMPQ R9, R8
+	JLT  vector
 	VZEROUPPER
 	RET
 
@@ -8210,28 +8275,112 @@ TEXT ·squaresAVX2(SB), NOSPLIT, $0-24
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
 	LEAQ   (AX)(CX*4), CX
 
 vector:
-	VCVTPS2PD    (AX), Y4
-	VFMADD231PD  Y4, Y4, Y0
-	VCVTPS2PD    16(AX), Y5
-	VFMADD231PD  Y5, Y5, Y1
-	VCVTPS2PD    32(AX), Y6
-	VFMADD231PD  Y6, Y6, Y2
-	VCVTPS2PD    48(AX), Y7
-	VFMADD231PD  Y7, Y7, Y3
-	ADDQ         $0x00000040, AX
+	VCVTPS2PD    (AX), Y8
+	VFMADD231PD  Y8, Y8, Y0
+	VCVTPS2PD    16(AX), Y9
+	VFMADD231PD  Y9, Y9, Y1
+	VCVTPS2PD    32(AX), Y10
+	VFMADD231PD  Y10, Y10, Y2
+	VCVTPS2PD    48(AX), Y11
+	VFMADD231PD  Y11, Y11, Y3
+	VCVTPS2PD    64(AX), Y12
+	VFMADD231PD  Y12, Y12, Y4
+	VCVTPS2PD    80(AX), Y13
+	VFMADD231PD  Y13, Y13, Y5
+	VCVTPS2PD    96(AX), Y14
+	VFMADD231PD  Y14, Y14, Y6
+	VCVTPS2PD    112(AX), Y15
+	VFMADD231PD  Y15, Y15, Y7
+	ADDQ         $0x00000080, AX
 	CMPQ         AX, CX
 	JLT          vector
+	VADDPD       Y4, Y0, Y0
+	VADDPD       Y5, Y1, Y1
+	VADDPD       Y6, Y2, Y2
+	VADDPD       Y7, Y3, Y3
 	VADDPD       Y2, Y0, Y0
 	VADDPD       Y3, Y1, Y1
 	VADDPD       Y1, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X4
-	VADDPD       X4, X0, X0
-	VPERMILPD    $0x01, X0, X4
-	VADDSD       X4, X0, X0
+	VEXTRACTF128 $0x01, Y0, X8
+	VADDPD       X8, X0, X0
+	VPERMILPD    $0x01, X0, X8
+	VADDSD       X8, X0, X0
 	MOVSD        X0, ret+16(FP)
+	VZEROUPPER
+	RET
+
+// func addSquaresAVX2(dst *float32, x *float32, n int) float64
+// Requires: AVX, FMA3, SSE2
+TEXT ·addSquaresAVX2(SB), NOSPLIT, $0-32
+	MOVQ   dst+0(FP), AX
+	MOVQ   x+8(FP), CX
+	MOVQ   n+16(FP), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	LEAQ   (AX)(DX*4), DX
+
+vector:
+	VMOVUPS      (AX), Y8
+	VADDPS       (CX), Y8, Y8
+	VMOVUPS      Y8, (AX)
+	VCVTPS2PD    X8, Y9
+	VEXTRACTF128 $0x01, Y8, X10
+	VCVTPS2PD    X10, Y10
+	VFMADD231PD  Y9, Y9, Y0
+	VFMADD231PD  Y10, Y10, Y1
+	VMOVUPS      32(AX), Y8
+	VADDPS       32(CX), Y8, Y8
+	VMOVUPS      Y8, 32(AX)
+	VCVTPS2PD    X8, Y9
+	VEXTRACTF128 $0x01, Y8, X10
+	VCVTPS2PD    X10, Y10
+	VFMADD231PD  Y9, Y9, Y2
+	VFMADD231PD  Y10, Y10, Y3
+	VMOVUPS      64(AX), Y8
+	VADDPS       64(CX), Y8, Y8
+	VMOVUPS      Y8, 64(AX)
+	VCVTPS2PD    X8, Y9
+	VEXTRACTF128 $0x01, Y8, X10
+	VCVTPS2PD    X10, Y10
+	VFMADD231PD  Y9, Y9, Y4
+	VFMADD231PD  Y10, Y10, Y5
+	VMOVUPS      96(AX), Y8
+	VADDPS       96(CX), Y8, Y8
+	VMOVUPS      Y8, 96(AX)
+	VCVTPS2PD    X8, Y9
+	VEXTRACTF128 $0x01, Y8, X10
+	VCVTPS2PD    X10, Y10
+	VFMADD231PD  Y9, Y9, Y6
+	VFMADD231PD  Y10, Y10, Y7
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x00000080, CX
+	CMPQ         AX, DX
+	JLT          vector
+	VADDPD       Y4, Y0, Y0
+	VADDPD       Y5, Y1, Y1
+	VADDPD       Y6, Y2, Y2
+	VADDPD       Y7, Y3, Y3
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X8
+	VADDPD       X8, X0, X0
+	VPERMILPD    $0x01, X0, X8
+	VADDSD       X8, X0, X0
+	MOVSD        X0, ret+24(FP)
 	VZEROUPPER
 	RET
 
@@ -8567,63 +8716,74 @@ vector:
 	VZEROUPPER
 	RET
 
-// func adamWAVX2(w *float32, m *float32, v *float32, grads *[]float32, count int, n int, scale float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, keep float32, rate float32, root float32, epsilon float32)
+// func adamWAVX2(w *float32, m *float32, v *float32, average *float32, grads *[]float32, count int, n int, scale float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, keep float32, rate float32, root float32, epsilon float32, meanKeep float32, meanRest float32)
 // Requires: AVX
-TEXT ·adamWAVX2(SB), NOSPLIT, $0-84
+TEXT ·adamWAVX2(SB), NOSPLIT, $0-100
 	MOVQ         w+0(FP), AX
 	MOVQ         m+8(FP), CX
 	MOVQ         v+16(FP), DX
-	MOVQ         grads+24(FP), BX
-	MOVQ         count+32(FP), SI
-	MOVQ         n+40(FP), DI
-	VBROADCASTSS scale+48(FP), Y0
-	VBROADCASTSS beta1+52(FP), Y1
-	VBROADCASTSS rest1+56(FP), Y2
-	VBROADCASTSS beta2+60(FP), Y3
-	VBROADCASTSS rest2+64(FP), Y4
-	VBROADCASTSS keep+68(FP), Y5
-	VBROADCASTSS rate+72(FP), Y6
-	VBROADCASTSS root+76(FP), Y7
-	VBROADCASTSS epsilon+80(FP), Y8
-	IMUL3Q       $0x18, SI, SI
-	ADDQ         BX, SI
-	XORQ         R8, R8
-	SHLQ         $0x02, DI
+	MOVQ         average+24(FP), BX
+	MOVQ         grads+32(FP), SI
+	MOVQ         count+40(FP), DI
+	MOVQ         n+48(FP), R8
+	VBROADCASTSS scale+56(FP), Y0
+	VBROADCASTSS beta1+60(FP), Y1
+	VBROADCASTSS rest1+64(FP), Y2
+	VBROADCASTSS beta2+68(FP), Y3
+	VBROADCASTSS rest2+72(FP), Y4
+	VBROADCASTSS keep+76(FP), Y5
+	VBROADCASTSS rate+80(FP), Y6
+	VBROADCASTSS root+84(FP), Y7
+	VBROADCASTSS epsilon+88(FP), Y8
+	VBROADCASTSS meanKeep+92(FP), Y9
+	VBROADCASTSS meanRest+96(FP), Y10
+	IMUL3Q       $0x18, DI, DI
+	ADDQ         SI, DI
+	XORQ         R9, R9
+	SHLQ         $0x02, R8
 
 vector:
-	VXORPS Y9, Y9, Y9
-	MOVQ   BX, R9
+	VXORPS Y11, Y11, Y11
+	MOVQ   SI, R10
 
 gradient:
-	CMPQ   R9, SI
+	CMPQ   R10, DI
 	JGE    summed
-	MOVQ   (R9), R10
-	VADDPS (R10)(R8*1), Y9, Y9
-	ADDQ   $0x00000018, R9
+	MOVQ   (R10), R11
+	VADDPS (R11)(R9*1), Y11, Y11
+	ADDQ   $0x00000018, R10
 	JMP    gradient
 
 summed:
-	VMULPS  Y0, Y9, Y9
-	VMULPS  (CX)(R8*1), Y1, Y10
-	VMULPS  Y2, Y9, Y11
-	VADDPS  Y11, Y10, Y10
-	VMOVUPS Y10, (CX)(R8*1)
-	VMULPS  Y9, Y9, Y9
-	VMULPS  Y4, Y9, Y9
-	VMULPS  (DX)(R8*1), Y3, Y11
-	VADDPS  Y9, Y11, Y11
-	VMOVUPS Y11, (DX)(R8*1)
-	VSQRTPS Y11, Y11
-	VMULPS  Y7, Y11, Y11
-	VADDPS  Y8, Y11, Y11
-	VMULPS  Y6, Y10, Y10
-	VDIVPS  Y11, Y10, Y10
-	VMULPS  (AX)(R8*1), Y5, Y11
-	VSUBPS  Y10, Y11, Y11
-	VMOVUPS Y11, (AX)(R8*1)
-	ADDQ    $0x00000020, R8
-	CMPQ    R8, DI
-	JLT     vector
+	VMULPS  Y0, Y11, Y11
+	VMULPS  (CX)(R9*1), Y1, Y12
+	VMULPS  Y2, Y11, Y13
+	VADDPS  Y13, Y12, Y12
+	VMOVUPS Y12, (CX)(R9*1)
+	VMULPS  Y11, Y11, Y11
+	VMULPS  Y4, Y11, Y11
+	VMULPS  (DX)(R9*1), Y3, Y13
+	VADDPS  Y11, Y13, Y13
+	VMOVUPS Y13, (DX)(R9*1)
+	VSQRTPS Y13, Y13
+	VMULPS  Y7, Y13, Y13
+	VADDPS  Y8, Y13, Y13
+	VMULPS  Y6, Y12, Y12
+	VDIVPS  Y13, Y12, Y12
+	VMULPS  (AX)(R9*1), Y5, Y13
+	VSUBPS  Y12, Y13, Y13
+	VMOVUPS Y13, (AX)(R9*1)
+	TESTQ   BX, BX
+	JZ      next
+	VMULPS  Y10, Y13, Y13
+	VMULPS  (BX)(R9*1), Y9, Y12
+	VADDPS  Y13, Y12, Y12
+	VMOVUPS Y12, (BX)(R9*1)
+
+next:
+	ADDQ $0x00000020, R9
+	CMPQ R9, R8
+	JLT  vector
 	VZEROUPPER
 	RET
 

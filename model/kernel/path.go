@@ -32,13 +32,14 @@ type elementwise struct {
 	mul        func(dst, x, r []float32)            // dst = x∘r
 	mulAdd     func(dst, x, r []float32)            // dst += x∘r
 	squares    func(x []float32) float64            // Σ x²; see goSquares
+	addSquares func(dst, x []float32) float64       // dst += x, and Σ dst²
 	activation func(dz, dy, y []float32, s float32) // dz = dy, times s where y <= 0
 	dropout    func(dst, x []float32, d mask, first uint32)
 	sigmoid    func(dst, x []float32)
 	softplus   func(dst, x []float32)
 	tanh       func(dst, x []float32)
 	exp        func(dst, x []float32, shift float32) // dst = e^(x-shift), x no more than shift
-	adamW      func(w, m, v []float32, grads [][]float32, first int, c adamCoefficients)
+	adamW      func(w, m, v, average []float32, grads [][]float32, first int, c adamCoefficients)
 }
 
 // piecewise are the parts of PiecewiseLinear, each for one feature.
@@ -59,7 +60,7 @@ var goPath = path{
 	name: "go", tileRows: 2, panel: 4,
 	tile: goTile, dots: goDots, transpose: goTranspose,
 	elementwise: elementwise{
-		axpy: goAxpy, scale: goScale, mul: goMul, mulAdd: goMulAdd, squares: goSquares,
+		axpy: goAxpy, scale: goScale, mul: goMul, mulAdd: goMulAdd, squares: goSquares, addSquares: goAddSquares,
 		activation: goActivation, dropout: goDropout, sigmoid: goSigmoid, softplus: goSoftplus, tanh: goTanh, exp: goExp, adamW: goAdamW,
 	},
 	piecewise: goPiecewise,

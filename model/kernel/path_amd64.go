@@ -50,13 +50,14 @@ type assembly struct {
 	mulKernel        func(dst, x, r *float32, n int)
 	mulAddKernel     func(dst, x, r *float32, n int)
 	squaresKernel    func(x *float32, n int) float64
+	addSquaresKernel func(dst, x *float32, n int) float64
 	activationKernel func(dz, dy, y *float32, slope float32, n int)
 	dropoutKernel    func(dst, x *float32, k0, k1, threshold uint32, scale float32, n int)
 	sigmoidKernel    func(dst, x *float32, n int)
 	softplusKernel   func(dst, x *float32, n int)
 	tanhKernel       func(dst, x *float32, n int)
 	expKernel        func(dst, x *float32, shift float32, n int)
-	adamWKernel      func(w, m, v *float32, grads *[]float32, count, n int, scale, beta1, rest1, beta2, rest2, keep, rate, root, epsilon float32)
+	adamWKernel      func(w, m, v, average *float32, grads *[]float32, count, n int, scale, beta1, rest1, beta2, rest2, keep, rate, root, epsilon, meanKeep, meanRest float32)
 
 	locateKernel   func(bin *int32, frac, x *float32, stride, rows int, edges *float32, last int)
 	prefixKernel   func(sums, bias, table *float32, width, rows int)
@@ -80,7 +81,7 @@ var avx512 = &assembly{
 			tileAVX512x32r8, tileAVX512x32r9, tileAVX512x32r10, tileAVX512x32r11, tileAVX512x32r12, tileAVX512x32r13, tileAVX512x32r14},
 	},
 	stripKernel: stripAVX512, dotsKernel: dotsAVX512,
-	axpyKernel: axpyAVX512, scaleKernel: scaleAVX512, mulKernel: mulAVX512, mulAddKernel: mulAddAVX512, squaresKernel: squaresAVX512,
+	axpyKernel: axpyAVX512, scaleKernel: scaleAVX512, mulKernel: mulAVX512, mulAddKernel: mulAddAVX512, squaresKernel: squaresAVX512, addSquaresKernel: addSquaresAVX512,
 	activationKernel: activationAVX512, dropoutKernel: dropoutAVX512, sigmoidKernel: sigmoidAVX512, softplusKernel: softplusAVX512, tanhKernel: tanhAVX512, expKernel: expAVX512, adamWKernel: adamWAVX512,
 	locateKernel: locateAVX512, prefixKernel: prefixAVX512, forwardKernel: forwardAVX512, backwardKernel: backwardAVX512,
 	gruForwardKernel: gruForwardAVX512, gruBackwardKernel: gruBackwardAVX512,
@@ -95,7 +96,7 @@ var avx2 = &assembly{
 			tileAVX2x16r1, tileAVX2x16r2, tileAVX2x16r3, tileAVX2x16r4, tileAVX2x16r5, tileAVX2x16r6},
 	},
 	stripKernel: stripAVX2, dotsKernel: dotsAVX2,
-	axpyKernel: axpyAVX2, scaleKernel: scaleAVX2, mulKernel: mulAVX2, mulAddKernel: mulAddAVX2, squaresKernel: squaresAVX2,
+	axpyKernel: axpyAVX2, scaleKernel: scaleAVX2, mulKernel: mulAVX2, mulAddKernel: mulAddAVX2, squaresKernel: squaresAVX2, addSquaresKernel: addSquaresAVX2,
 	activationKernel: activationAVX2, dropoutKernel: dropoutAVX2, sigmoidKernel: sigmoidAVX2, softplusKernel: softplusAVX2, tanhKernel: tanhAVX2, expKernel: expAVX2, adamWKernel: adamWAVX2,
 	locateKernel: locateAVX2, prefixKernel: prefixAVX2, forwardKernel: forwardAVX2, backwardKernel: backwardAVX2,
 	gruForwardKernel: gruForwardAVX2, gruBackwardKernel: gruBackwardAVX2,
@@ -107,7 +108,7 @@ func (s *assembly) path(name string) *path {
 		name: name, tileRows: len(s.tiles[0]) - 1, panel: 2 * s.lanes, strip: 8 * s.lanes,
 		tile: s.tile, dots: s.dots, transpose: transposeBlocks,
 		elementwise: elementwise{
-			axpy: s.axpy, scale: s.scale, mul: s.mul, mulAdd: s.mulAdd, squares: s.squares,
+			axpy: s.axpy, scale: s.scale, mul: s.mul, mulAdd: s.mulAdd, squares: s.squares, addSquares: s.addSquares,
 			activation: s.activation, dropout: s.dropout, sigmoid: s.sigmoid, softplus: s.softplus, tanh: s.tanh, exp: s.exp, adamW: s.adamW,
 		},
 		gru:       gru{forward: s.gruForward, backward: s.gruBackward},

@@ -51,6 +51,8 @@ func TestShortOperands(t *testing.T) {
 		{"row stride 2", func() { new(Workspace).Gemm(false, false, 2, 2, 3, f(6), 2, f(6), 2, f(4), 2, nil, Identity, false) }},
 		{"axpy: x has 1 values, want 2", func() { Axpy(f(2), 1, f(1)) }},
 		{"adamw: gradient has 3 values, want 4", func() { AdamW(f(4), f(4), f(4), [][]float32{f(4), f(3)}, AdamWParams{}) }},
+		{"adamw: average has 3 values, want 4", func() { AdamW(f(4), f(4), f(4), nil, AdamWParams{Average: f(3)}) }},
+		{"add squared norm: x has 1 values, want 2", func() { AddSquaredNorm(f(2), f(1)) }},
 		{"dropout: x has 3 values, want 4", func() { Dropout(f(4), f(3), 0.5, 1) }},
 		{"dropout: rate is 1, want", func() { Dropout(f(4), f(4), 1, 1) }},
 		{"gru: x has 5 values, want 6", func() { GRUStep(f(2), f(6), f(5), f(6), f(2), nil, 1, 2) }},

@@ -81,40 +81,90 @@ func mulAdd(v isa) {
 	})
 }
 
-// squares keeps 16 chains of float64, whatever the lanes, and joins them in
-// halves.
+// chains is kernel.chains.
+const chains = 32
+
+// squares keeps kernel.chains sums of float64, whatever the lanes, and joins
+// them in halves.
 func squares(v isa) {
-	function("squares"+v.name, "func(x *float32, n int) float64", "computes Σ x²; n is a positive multiple of 16.")
+	function("squares"+v.name, "func(x *float32, n int) float64", "computes Σ x²; n is a positive multiple of 32.")
 	x, n := arg("x"), arg("n")
-	chains := 32 / v.lanes // vectors of float64 that hold 16 chains
-	acc, t := v.regs(0, chains), v.regs(chains, chains)
-	for _, r := range acc {
-		zero(r)
-	}
-	end := GP64()
-	LEAQ(Mem{Base: x, Index: n, Scale: 4}, end)
+	acc, end := v.startSquares(x, n)
+	t := v.regs(len(acc), len(acc))
 	Label("vector")
 	for i := range acc {
 		VCVTPS2PD(Mem{Base: x, Disp: i * v.bytes() / 2}, t[i])
 		VFMADD231PD(t[i], t[i], acc[i]) // exact: a square of a float32 fits a float64
 	}
-	ADDQ(U32(64), x)
+	ADDQ(U32(4*chains), x)
 	CMPQ(x, end)
 	JLT(LabelRef("vector"))
-	for half := chains / 2; half > 0; half /= 2 {
+	v.join(acc, t[0])
+}
+
+// addSquares is squares of dst + x, which it writes to dst.
+func addSquares(v isa) {
+	function("addSquares"+v.name, "func(dst, x *float32, n int) float64", "computes dst += x and Σ dst²; n is a positive multiple of 32.")
+	dst, x, n := arg("dst"), arg("x"), arg("n")
+	acc, end := v.startSquares(dst, n)
+	y, low, high := v.reg(len(acc)), v.reg(len(acc)+1), v.reg(len(acc)+2)
+	Label("vector")
+	for i := 0; i < len(acc); i += 2 {
+		at := i / 2 * v.bytes()
+		VMOVUPS(Mem{Base: dst, Disp: at}, y)
+		VADDPS(Mem{Base: x, Disp: at}, y, y)
+		VMOVUPS(y, Mem{Base: dst, Disp: at})
+		v.halves(y, low, high)
+		VFMADD231PD(low, low, acc[i])
+		VFMADD231PD(high, high, acc[i+1])
+	}
+	ADDQ(U32(4*chains), dst)
+	ADDQ(U32(4*chains), x)
+	CMPQ(dst, end)
+	JLT(LabelRef("vector"))
+	v.join(acc, y)
+}
+
+// startSquares returns cleared sums and the end of n values at x.
+func (v isa) startSquares(x, n reg.GPVirtual) (acc []reg.VecPhysical, end reg.GPVirtual) {
+	acc = v.regs(0, 2*chains/v.lanes)
+	for _, r := range acc {
+		zero(r)
+	}
+	end = GP64()
+	LEAQ(Mem{Base: x, Index: n, Scale: 4}, end)
+	return acc, end
+}
+
+// halves widens a vector of float32 to two of float64.
+func (v isa) halves(x, low, high reg.VecPhysical) {
+	if v.lanes == 16 {
+		VCVTPS2PD(x.AsY(), low)
+		VEXTRACTF64X4(U8(1), x, high.AsY())
+		VCVTPS2PD(high.AsY(), high)
+		return
+	}
+	VCVTPS2PD(x.AsX(), low)
+	VEXTRACTF128(U8(1), x, high.AsX())
+	VCVTPS2PD(high.AsX(), high)
+}
+
+// join returns the sum of all chains.
+func (v isa) join(acc []reg.VecPhysical, t reg.VecPhysical) {
+	for half := len(acc) / 2; half > 0; half /= 2 {
 		for i := range half {
 			VADDPD(acc[i+half], acc[i], acc[i])
 		}
 	}
-	s, u := acc[0], t[0]
+	s := acc[0]
 	if v.lanes == 16 {
-		VEXTRACTF64X4(U8(1), s, u.AsY())
-		VADDPD(u.AsY(), s.AsY(), s.AsY())
+		VEXTRACTF64X4(U8(1), s, t.AsY())
+		VADDPD(t.AsY(), s.AsY(), s.AsY())
 	}
-	VEXTRACTF128(U8(1), s.AsY(), u.AsX())
-	VADDPD(u.AsX(), s.AsX(), s.AsX())
-	VPERMILPD(U8(1), s.AsX(), u.AsX())
-	VADDSD(u.AsX(), s.AsX(), s.AsX())
+	VEXTRACTF128(U8(1), s.AsY(), t.AsX())
+	VADDPD(t.AsX(), s.AsX(), s.AsX())
+	VPERMILPD(U8(1), s.AsX(), t.AsX())
+	VADDSD(t.AsX(), s.AsX(), s.AsX())
 	Store(s.AsX(), ReturnIndex(0))
 	return_()
 }
@@ -209,17 +259,18 @@ func countData() Mem {
 
 // adamW reads the gradients through their slice headers.
 func adamW(v isa) {
-	names := []string{"scale", "beta1", "rest1", "beta2", "rest2", "keep", "rate", "root", "epsilon"}
-	function("adamW"+v.name, "func(w, m, v *float32, grads *[]float32, count, n int, "+strings.Join(names, ", ")+" float32)",
-		"takes an AdamW step; grads points to count slice headers.")
-	w, m, vv, grads, count, n := arg("w"), arg("m"), arg("v"), arg("grads"), arg("count"), arg("n")
-	coefficients := v.regs(0, 9)
+	names := []string{"scale", "beta1", "rest1", "beta2", "rest2", "keep", "rate", "root", "epsilon", "meanKeep", "meanRest"}
+	function("adamW"+v.name, "func(w, m, v, average *float32, grads *[]float32, count, n int, "+strings.Join(names, ", ")+" float32)",
+		"takes an AdamW step; grads points to count slice headers; average may be nil.")
+	w, m, vv, average, grads, count, n := arg("w"), arg("m"), arg("v"), arg("average"), arg("grads"), arg("count"), arg("n")
+	coefficients := v.regs(0, len(names))
 	for i, r := range coefficients {
 		broadcastArg(names[i], r)
 	}
 	scale, beta1, rest1, beta2, rest2, keep, rate, root, epsilon := coefficients[0], coefficients[1], coefficients[2],
 		coefficients[3], coefficients[4], coefficients[5], coefficients[6], coefficients[7], coefficients[8]
-	g, t, u := v.reg(9), v.reg(10), v.reg(11)
+	meanKeep, meanRest := coefficients[9], coefficients[10]
+	g, t, u := v.reg(11), v.reg(12), v.reg(13)
 	const header = 24
 	end := GP64()
 	IMUL3Q(U8(header), count, end)
@@ -254,5 +305,12 @@ func adamW(v isa) {
 		VMULPS(offset(w, at), keep, u)
 		VSUBPS(t, u, u)
 		VMOVUPS(u, offset(w, at))
+		TESTQ(average, average)
+		JZ(LabelRef("next"))
+		VMULPS(meanRest, u, u)
+		VMULPS(offset(average, at), meanKeep, t)
+		VADDPS(u, t, t)
+		VMOVUPS(t, offset(average, at))
+		Label("next")
 	})
 }

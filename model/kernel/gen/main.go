@@ -25,6 +25,7 @@ func main() {
 		mul(v)
 		mulAdd(v)
 		squares(v)
+		addSquares(v)
 		activation(v)
 		dropout(v)
 		sigmoid(v)
