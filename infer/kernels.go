@@ -11,7 +11,8 @@ import (
 type Kernel struct {
 	Run     func(c *Call) error                                     // computes c.Out
 	Pack    func(n *model.Node, params [][]float32) []kernel.Packed // lays weights out, once; may be nil
-	Scratch func(n *model.Node, batch int) int                      // values of scratch memory; nil for none
+	Scratch func(n *model.Node, rows int) int                       // values of scratch memory; nil for none
+	State   func(n *model.Node) int                                 // values that a journey carries from event to event; nil for none
 }
 
 // Kernels is infer's column of the op table.
@@ -25,6 +26,8 @@ var Kernels = map[model.Op]Kernel{
 	model.Sigmoid:         {Run: sigmoid},
 	model.MeanMembers:     {Run: meanMembers},
 	model.Temper:          {Run: temper},
+	model.GRU:             {Run: gru, Pack: packGRU, Scratch: gruScratch, State: (*model.Node).Width},
+	model.Select:          {Run: selectRows},
 }
 
 func concat(c *Call) error {
@@ -48,7 +51,7 @@ func packDense(n *model.Node, params [][]float32) []kernel.Packed {
 
 func dense(c *Call) error {
 	in, out := c.Node.In[0].Width(), c.Node.Width()
-	rows := c.Node.Size(c.Rows) / out // of all members
+	rows := c.Rows * c.Node.RowSize() / out // of all members
 	c.Workspace.GemmPacked(false, rows, c.In[0], in, &c.Packed[0], c.Out, out, c.In[2], kernel.Activation(c.Node.Activation), false)
 	return nil
 }
@@ -130,7 +133,7 @@ func ensembleHead(c *Call) error {
 }
 
 func sigmoid(c *Call) error {
-	n := c.Node.Size(c.Rows)
+	n := c.Rows * c.Node.RowSize()
 	kernel.Sigmoid(c.Out[:n], c.In[0][:n])
 	return nil
 }

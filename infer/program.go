@@ -61,7 +61,7 @@ func (p *Program) bind(params map[string][]float32) error {
 		if !ok {
 			return fmt.Errorf("infer: parameter %s is missing, want shape %v", n.Name, n.Shape)
 		}
-		if got, want := len(values), n.Size(1); got != want {
+		if got, want := len(values), n.RowSize(); got != want {
 			return fmt.Errorf("infer: %s has %d values, want %d for shape %v", n.Name, got, want, n.Shape)
 		}
 		p.params[n.ID] = values
@@ -96,17 +96,19 @@ func (p *Program) Inputs() map[string]int {
 func (p *Program) Outputs() map[string]int {
 	sizes := map[string]int{}
 	for name, n := range p.graph.Outputs {
-		sizes[name] = n.Size(1)
+		sizes[name] = n.RowSize()
 	}
 	return sizes
 }
 
 // RowSize is the number of buffered values that a session needs for each row
-// of its batch, scratch memory aside.
+// of its batch, scratch memory and events aside.
 func (p *Program) RowSize() int {
 	total := 0
-	for _, size := range p.plan.sizes {
-		total += size
+	for _, b := range p.plan.buffers {
+		if b.rows == model.Batch {
+			total += b.width
+		}
 	}
 	return total
 }

@@ -139,7 +139,7 @@ func checkAgainstReference(t *testing.T, g *model.Graph, random *rand.Rand) {
 	}
 	for name, n := range g.Outputs {
 		for i, w := range want[n.ID] {
-			if got := float64(s.Output(name)[i]); math.Abs(got-w) > 2e-5*(1+math.Abs(w)) {
+			if got := float64(s.Output(name)[i]); !near(got, w, 2e-5) {
 				t.Fatalf("%s[%d] is %v, want %v", name, i, got, w)
 			}
 		}

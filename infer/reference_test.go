@@ -10,12 +10,17 @@ import (
 // reference evaluates a graph one number at a time in float64, as the comments
 // beside the op constants of package model say. It shares nothing with the
 // kernels. What it returns is by node ID.
-func reference(g *model.Graph, params, inputs map[string][]float32, rows int) [][]float64 {
+func reference(g *model.Graph, params, inputs map[string][]float32, batch int, steps ...int) [][]float64 {
+	events := 0
+	for _, journeys := range steps {
+		events += journeys
+	}
 	values := make([][]float64, len(g.Nodes))
 	for _, n := range g.Nodes {
+		rows := n.Rows(batch, events)
 		switch n.Op {
 		case model.Input:
-			values[n.ID] = widen(inputs[n.Name][:n.Size(rows)])
+			values[n.ID] = widen(inputs[n.Name][:rows*n.RowSize()])
 		case model.Param:
 			values[n.ID] = widen(params[n.Name])
 		default:
@@ -23,8 +28,8 @@ func reference(g *model.Graph, params, inputs map[string][]float32, rows int) []
 			for i, operand := range n.In {
 				in[i] = values[operand.ID]
 			}
-			values[n.ID] = make([]float64, n.Size(rows))
-			referenceOps[n.Op](n, in, values[n.ID], rows)
+			values[n.ID] = make([]float64, rows*n.RowSize())
+			referenceOps[n.Op](n, in, values[n.ID], steps)
 		}
 	}
 	return values
@@ -38,17 +43,17 @@ func widen(xs []float32) []float64 {
 	return ys
 }
 
-var referenceOps = map[model.Op]func(n *model.Node, in [][]float64, out []float64, rows int){
-	model.Concat: func(n *model.Node, in [][]float64, out []float64, rows int) {
+var referenceOps = map[model.Op]func(n *model.Node, in [][]float64, out []float64, steps []int){
+	model.Concat: func(n *model.Node, in [][]float64, out []float64, steps []int) {
 		at := 0
-		for r := range rows {
+		for r := range len(out) / n.Width() {
 			for i, x := range in {
 				w := n.In[i].Width()
 				at += copy(out[at:], x[r*w:(r+1)*w])
 			}
 		}
 	},
-	model.Dense: func(n *model.Node, in [][]float64, out []float64, rows int) {
+	model.Dense: func(n *model.Node, in [][]float64, out []float64, steps []int) {
 		width, depth := n.Width(), n.In[0].Width()
 		for i := range out {
 			r, j := i/width, i%width
@@ -59,7 +64,7 @@ var referenceOps = map[model.Op]func(n *model.Node, in [][]float64, out []float6
 			out[i] = activate(sum, n.Activation)
 		}
 	},
-	model.Embedding: func(n *model.Node, in [][]float64, out []float64, rows int) {
+	model.Embedding: func(n *model.Node, in [][]float64, out []float64, steps []int) {
 		width := n.In[1].Width()
 		for i := range out {
 			cell, j := i/width, i%width
@@ -67,7 +72,7 @@ var referenceOps = map[model.Op]func(n *model.Node, in [][]float64, out []float6
 			out[i] = in[1][row*width+j]
 		}
 	},
-	model.PiecewiseLinear: func(n *model.Node, in [][]float64, out []float64, rows int) {
+	model.PiecewiseLinear: func(n *model.Node, in [][]float64, out []float64, steps []int) {
 		features, points, width := n.In[0].Width(), n.In[1].Width(), n.In[2].Width()
 		for i := range out {
 			cell, j := i/width, i%width
@@ -78,7 +83,7 @@ var referenceOps = map[model.Op]func(n *model.Node, in [][]float64, out []float6
 			}
 		}
 	},
-	model.EnsembleDense: func(n *model.Node, in [][]float64, out []float64, rows int) {
+	model.EnsembleDense: func(n *model.Node, in [][]float64, out []float64, steps []int) {
 		members, width, depth := n.Shape[1], n.Width(), n.In[0].Width()
 		for i := range out {
 			j, k, r := i%width, i/width%members, i/width/members
@@ -89,7 +94,7 @@ var referenceOps = map[model.Op]func(n *model.Node, in [][]float64, out []float6
 			out[i] = activate(sum, n.Activation)
 		}
 	},
-	model.EnsembleHead: func(n *model.Node, in [][]float64, out []float64, rows int) {
+	model.EnsembleHead: func(n *model.Node, in [][]float64, out []float64, steps []int) {
 		members, width, depth := n.Shape[1], n.Width(), n.In[0].Width()
 		for i := range out {
 			j, k := i%width, i/width%members
@@ -99,12 +104,12 @@ var referenceOps = map[model.Op]func(n *model.Node, in [][]float64, out []float6
 			}
 		}
 	},
-	model.Sigmoid: func(n *model.Node, in [][]float64, out []float64, rows int) {
+	model.Sigmoid: func(n *model.Node, in [][]float64, out []float64, steps []int) {
 		for i, x := range in[0] {
 			out[i] = 1 / (1 + math.Exp(-x))
 		}
 	},
-	model.MeanMembers: func(n *model.Node, in [][]float64, out []float64, rows int) {
+	model.MeanMembers: func(n *model.Node, in [][]float64, out []float64, steps []int) {
 		members, width := n.In[0].Shape[1], n.Width()
 		for i := range out {
 			for k := range members {
@@ -112,7 +117,42 @@ var referenceOps = map[model.Op]func(n *model.Node, in [][]float64, out []float6
 			}
 		}
 	},
-	model.Temper: func(n *model.Node, in [][]float64, out []float64, rows int) {
+	model.GRU: func(n *model.Node, in [][]float64, out []float64, steps []int) {
+		width, depth := n.Width(), n.In[0].Width()
+		row, before := 0, 0
+		for t, journeys := range steps {
+			for j := range journeys {
+				h := in[1]
+				if t > 0 {
+					h = out[(before+j)*width:]
+				}
+				product := func(column int) (x, s float64) {
+					x, s = in[3][column], in[5][column]
+					for d := range depth {
+						x += in[0][(row+j)*depth+d] * in[2][d*3*width+column]
+					}
+					for d := range width {
+						s += h[d] * in[4][d*3*width+column]
+					}
+					return x, s
+				}
+				for i := range width {
+					xz, sz := product(i)
+					xr, sr := product(width + i)
+					xn, sn := product(2*width + i)
+					z, r := 1/(1+math.Exp(-xz-sz)), 1/(1+math.Exp(-xr-sr))
+					out[(row+j)*width+i] = (1-z)*math.Tanh(xn+r*sn) + z*h[i]
+				}
+			}
+			before, row = row, row+journeys
+		}
+	},
+	model.Select: func(n *model.Node, in [][]float64, out []float64, steps []int) {
+		for i, at := range in[1] {
+			copy(out[i*n.Width():(i+1)*n.Width()], in[0][int(at)*n.Width():])
+		}
+	},
+	model.Temper: func(n *model.Node, in [][]float64, out []float64, steps []int) {
 		for i, p := range in[0] {
 			out[i] = 1 / (1 + math.Pow((1-p)/p, 1/in[1][i%n.Width()]))
 		}
@@ -159,7 +199,7 @@ func encodePiecewise(x float64, edges []float64) []float64 {
 func randomParams(g *model.Graph, random *rand.Rand) map[string][]float32 {
 	params := map[string][]float32{}
 	for _, n := range g.Params() {
-		values := make([]float32, n.Size(1))
+		values := make([]float32, n.RowSize())
 		for i := range values {
 			values[i] = float32(random.NormFloat64()) / float32(math.Sqrt(float64(n.Shape[0])))
 			if n.Init.Kind == model.Constant {
@@ -178,11 +218,7 @@ func randomParams(g *model.Graph, random *rand.Rand) map[string][]float32 {
 func randomInputs(g *model.Graph, random *rand.Rand, rows int) map[string][]float32 {
 	inputs := map[string][]float32{}
 	for _, n := range g.Inputs() {
-		values := make([]float32, n.Size(rows))
-		for i := range values {
-			values[i] = float32(random.NormFloat64())
-		}
-		inputs[n.Name] = values
+		inputs[n.Name] = randomValues(random, rows*n.RowSize())
 	}
 	for _, n := range g.Nodes {
 		if n.Op != model.Embedding {
@@ -195,4 +231,16 @@ func randomInputs(g *model.Graph, random *rand.Rand, rows int) map[string][]floa
 		}
 	}
 	return inputs
+}
+
+func randomValues(random *rand.Rand, n int) []float32 {
+	values := make([]float32, n)
+	for i := range values {
+		values[i] = float32(random.NormFloat64())
+	}
+	return values
+}
+
+func near(got, want, tolerance float64) bool {
+	return math.Abs(got-want) <= tolerance*(1+math.Abs(want))
 }

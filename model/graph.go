@@ -5,8 +5,15 @@
 // nothing but the standard library and never runs a network.
 //
 // Every value is float32 and row-major. The leading dimension of inputs and of
-// everything computed from them is the batch, written [Batch] in shapes.
-// Dropout, losses and schedules belong to training, not to the network.
+// everything computed from them is the batch, written [Batch] in shapes, or the
+// events of the batch's journeys, written [Events]. Dropout, losses and
+// schedules belong to training, not to the network.
+//
+// Events stand packed, without padding, so that a recurrent layer multiplies
+// contiguous rows: first the first event of every journey, then the second of
+// every journey that has two, and so on, journeys in order of falling length.
+// Steps says how many rows each of these groups has. The journey j of the batch
+// has its t-th event in row Steps[0] + ... + Steps[t-1] + j.
 package model
 
 import (
@@ -14,8 +21,11 @@ import (
 	"path"
 )
 
-// Batch marks the leading dimension whose size is known only at run time.
-const Batch = -1
+// Leading dimensions whose sizes are known only at run time.
+const (
+	Batch  = -1 // one row for each example
+	Events = -2 // one row for each event
+)
 
 // A Node is one value of the graph: an input, a parameter, or what an
 // operation makes of its operands.
@@ -23,7 +33,7 @@ type Node struct {
 	ID    int     // index in Graph.Nodes
 	Op    Op      // what makes it
 	Name  string  // path of an Input or Param, such as "trunk/0/weight"; the scope of any other op
-	Shape []int   // row-major; Batch leads where the batch does
+	Shape []int   // row-major; Batch or Events leads where they do
 	In    []*Node // operands, all of smaller ID
 
 	Activation Activation // of Dense and EnsembleDense
@@ -36,16 +46,30 @@ type Node struct {
 // Width is the length of the last dimension.
 func (n *Node) Width() int { return n.Shape[len(n.Shape)-1] }
 
-// Size is the number of values the node holds for a batch of the given size.
-func (n *Node) Size(batch int) int {
+// RowSize is the number of values in a row, or in the whole of a parameter.
+func (n *Node) RowSize() int {
 	size := 1
 	for _, d := range n.Shape {
-		if d == Batch {
-			d = batch
+		if d != Batch && d != Events {
+			size *= d
 		}
-		size *= d
 	}
 	return size
+}
+
+// Rows is the number of rows that the node has in a run of so many examples
+// and events; a parameter counts as one.
+func (n *Node) Rows(batch, events int) int {
+	if len(n.Shape) == 0 {
+		return 1
+	}
+	switch n.Shape[0] {
+	case Batch:
+		return batch
+	case Events:
+		return events
+	}
+	return 1
 }
 
 // A Graph is a drawn network. Nodes stand in execution order, so a loop over
@@ -122,11 +146,16 @@ func (b Builder) In(format string, args ...any) Builder {
 }
 
 // Input declares a value of shape (Batch, width) supplied at run time.
-func (b Builder) Input(name string, width int) *Node {
+func (b Builder) Input(name string, width int) *Node { return b.input(name, Batch, width) }
+
+// EventInput declares a value of shape (Events, width) supplied at run time.
+func (b Builder) EventInput(name string, width int) *Node { return b.input(name, Events, width) }
+
+func (b Builder) input(name string, rows, width int) *Node {
 	if width < 1 {
 		b.fail("input %s has width %d, want at least 1", name, width)
 	}
-	return b.name(&Node{Op: Input, Name: name, Shape: []int{Batch, width}})
+	return b.name(&Node{Op: Input, Name: name, Shape: []int{rows, width}})
 }
 
 // Param declares a trainable value under the builder's scope.

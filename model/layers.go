@@ -119,6 +119,30 @@ func Heads(b Builder, x *Node, out int) *Node {
 	return b.do(&Node{Op: EnsembleHead, In: []*Node{x, w, bias}})
 }
 
+// Recurrent runs a gated recurrent unit over the events of each journey (Cho et
+// al., Learning Phrase Representations, EMNLP 2014; the reset gate after the
+// product, gates in the order update, reset, candidate, as ONNX has them with
+// linear_before_reset). The state before the first event is learned. x is
+// (Events, in); the result is (Events, width).
+func Recurrent(b Builder, x *Node, width int) *Node {
+	in := x.Width()
+	first := b.Param("first", Init{}, width)
+	first.NoDecay = true
+	w := b.Param("weight", FanIn(width), in, 3*width)
+	bias := b.bias(FanIn(width), 3*width)
+	state := b.In("state")
+	return b.do(&Node{Op: GRU, In: []*Node{
+		x, first, w, bias, state.Param("weight", FanIn(width), width, 3*width), state.bias(FanIn(width), 3*width),
+	}})
+}
+
+// SelectRow picks the event of each example: row is (Batch, 1), its row among
+// the packed events as a whole float. x is (Events, w); the result is
+// (Batch, w).
+func SelectRow(b Builder, x, row *Node) *Node {
+	return b.do(&Node{Op: Select, In: []*Node{x, row}})
+}
+
 // Classify turns logits (B, k, T) into calibrated probabilities (B, T): the
 // mean of the members' sigmoids, tempered (Guo et al., On Calibration of Modern
 // Neural Networks, ICML 2017). The temperatures start at 1 and are fitted on

@@ -10,7 +10,8 @@ type Op uint8
 
 // The whole vocabulary. Every op below Param has one row in Specs, one in
 // train, one in infer and one in weights/onnx; a test fails when a row is
-// missing. Shapes: B batch, k ensemble members, T targets.
+// missing. Shapes: B batch, E events, k ensemble members, T targets. Ops that
+// compute row by row take events for the batch, too.
 const (
 	Input Op = iota
 	Param
@@ -23,6 +24,8 @@ const (
 	Sigmoid         // any shape, elementwise
 	MeanMembers     // (B, k, T) -> (B, T)
 	Temper          // p (B, T), temperature (T) -> sigmoid(logit(p)/temperature)
+	GRU             // x (E, in), first (h), weight (in, 3h), bias (3h), state weight (h, 3h), state bias (3h) -> (E, h): the state after each event
+	Select          // x (E, w), row (B, 1) -> (B, w): the event in that row, for each example
 )
 
 // An Activation follows a linear map.
@@ -54,6 +57,8 @@ var Specs = map[Op]Spec{
 	Sigmoid:         {"Sigmoid", sameShape},
 	MeanMembers:     {"MeanMembers", meanMembersShape},
 	Temper:          {"Temper", temperShape},
+	GRU:             {"GRU", gruShape},
+	Select:          {"Select", selectShape},
 }
 
 // String returns the op's name.
@@ -73,15 +78,15 @@ func (op Op) String() string {
 func concatShape(n *Node) ([]int, error) {
 	width := 0
 	for _, in := range n.In {
-		if len(in.Shape) != 2 {
-			return nil, fmt.Errorf("got an operand of shape %v, want two dimensions", in.Shape)
+		if len(in.Shape) != 2 || in.Shape[0] != n.In[0].Shape[0] {
+			return nil, fmt.Errorf("got an operand of shape %v beside %v, want two dimensions and the same rows", in.Shape, n.In[0].Shape)
 		}
 		width += in.Width()
 	}
 	if width == 0 {
 		return nil, fmt.Errorf("got no operand")
 	}
-	return []int{Batch, width}, nil
+	return []int{n.In[0].Shape[0], width}, nil
 }
 
 func denseShape(n *Node) ([]int, error) {
@@ -100,7 +105,7 @@ func embeddingShape(n *Node) ([]int, error) {
 	if len(n.Offsets) != ids.Width() {
 		return nil, fmt.Errorf("got %d offsets, want one for each of %d columns", len(n.Offsets), ids.Width())
 	}
-	return []int{Batch, ids.Width() * table.Width()}, nil
+	return []int{ids.Shape[0], ids.Width() * table.Width()}, nil
 }
 
 func piecewiseShape(n *Node) ([]int, error) {
@@ -113,7 +118,7 @@ func piecewiseShape(n *Node) ([]int, error) {
 			}
 		}
 	}
-	return []int{Batch, features * width}, nil
+	return []int{n.In[0].Shape[0], features * width}, nil
 }
 
 func ensembleDenseShape(n *Node) ([]int, error) {
@@ -127,7 +132,7 @@ func ensembleDenseShape(n *Node) ([]int, error) {
 	if err := fits(b, w.Width()); err != nil {
 		return nil, err
 	}
-	return []int{Batch, r.Shape[0], w.Width()}, nil
+	return []int{x.Shape[0], r.Shape[0], w.Width()}, nil
 }
 
 func ensembleHeadShape(n *Node) ([]int, error) {
@@ -142,7 +147,7 @@ func ensembleHeadShape(n *Node) ([]int, error) {
 	if err := fits(b, k, out); err != nil {
 		return nil, err
 	}
-	return []int{Batch, k, out}, nil
+	return []int{x.Shape[0], k, out}, nil
 }
 
 func sameShape(n *Node) ([]int, error) { return n.In[0].Shape, nil }
@@ -152,7 +157,7 @@ func meanMembersShape(n *Node) ([]int, error) {
 	if len(x.Shape) != 3 {
 		return nil, fmt.Errorf("got an operand of shape %v, want three dimensions", x.Shape)
 	}
-	return []int{Batch, x.Width()}, nil
+	return []int{x.Shape[0], x.Width()}, nil
 }
 
 func temperShape(n *Node) ([]int, error) {
@@ -160,6 +165,32 @@ func temperShape(n *Node) ([]int, error) {
 		return nil, err
 	}
 	return n.In[0].Shape, nil
+}
+
+func gruShape(n *Node) ([]int, error) {
+	x, width := n.In[0], n.In[1].Width()
+	if len(x.Shape) != 2 || x.Shape[0] != Events {
+		return nil, fmt.Errorf("got an operand of shape %v, want one row for each event", x.Shape)
+	}
+	for i, want := range [][]int{1: {width}, 2: {x.Width(), 3 * width}, 3: {3 * width}, 4: {width, 3 * width}, 5: {3 * width}} {
+		if i > 0 {
+			if err := fits(n.In[i], want...); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return []int{Events, width}, nil
+}
+
+func selectShape(n *Node) ([]int, error) {
+	x := n.In[0]
+	if len(x.Shape) != 2 || x.Shape[0] != Events {
+		return nil, fmt.Errorf("got an operand of shape %v, want one row for each event", x.Shape)
+	}
+	if err := fits(n.In[1], Batch, 1); err != nil {
+		return nil, err
+	}
+	return []int{Batch, x.Width()}, nil
 }
 
 func fits(n *Node, want ...int) error {

@@ -19,104 +19,159 @@ type AdamW struct {
 	Beta1, Beta2, Epsilon     float64
 	Clip                      float64 // most that the norm of all gradients may be; 0 for no limit
 	Scale                     float64 // factor of the gradients, such as 1 over the rows that they are summed over
-	Average                   float64 // decay of the running mean of the values
+	Average                   float64 // decay of the running mean of the values; 0 to keep none
 	step                      int
+
+	crew     *crew // shares the work; each lane has a part of every slice
+	sections []*section
+	norms    []float64 // by lane
+	scale    float64   // Scale and clipping
+	addUp    func(i int, l *lane) error
+	update   func(i int, l *lane) error
 }
 
 // newAdamW returns the optimiser with the usual decay rates of its moments, and
 // a running mean of the values over the last hundred steps or so.
-func newAdamW(learningRate, weightDecay, clip float64) *AdamW {
-	return &AdamW{
+func newAdamW(crew *crew, learningRate, weightDecay, clip float64) *AdamW {
+	a := &AdamW{
 		LearningRate: learningRate, WeightDecay: weightDecay, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, Clip: clip, Scale: 1, Average: 0.99,
+		crew: crew, norms: make([]float64, len(crew.lanes)),
 	}
+	// Made once, since making a function value of a method allocates.
+	a.addUp, a.update = a.addUpShare, a.updateShare
+	return a
 }
 
-// A learnedParameter is what the optimiser walks: one value, shared by all
-// lanes, and one gradient from each.
-type learnedParameter struct {
-	name    string
-	value   *tensor.Dense
-	grads   []*tensor.Dense // by lane
-	m, v    []float32       // first and second moments
-	average []float32       // running mean of the value (Polyak and Juditsky, 1992): less noisy than any one step, and what is kept
-	decays  bool
+// A section is a run of parameters that the optimiser treats alike.
+type section struct {
+	value  *tensor.Dense
+	sum    *tensor.Dense // of the lanes' gradients once they are added up
+	decays bool
+	shares []share // by lane: what each updates
 }
 
-// Value is the parameter's value. It makes this a gorgonia.ValueGrad.
-func (p *learnedParameter) Value() G.Value { return p.value }
+// A share is a part of a section: its values, which all lanes read, and their
+// gradients, one from each lane.
+type share struct {
+	value   []float32
+	grads   [][]float32 // by lane; the first becomes the sum
+	m, v    []float32   // first and second moments
+	average []float32   // running mean of the value (Polyak and Juditsky, 1992): less noisy than any one step, and what is kept
+}
 
-// Grad adds the lanes' gradients up, in their order, and returns the sum.
-func (p *learnedParameter) Grad() (G.Value, error) {
-	sum := floats(p.grads[0])
-	for _, g := range p.grads[1:] {
-		kernel.Axpy(sum, 1, floats(g))
-	}
-	return p.grads[0], nil
+// Value is the section's values. It makes this a gorgonia.ValueGrad.
+func (s *section) Value() G.Value { return s.value }
+
+// Grad is the lanes' gradients, added up by the last step.
+func (s *section) Grad() (G.Value, error) { return s.sum, nil }
+
+// trained is what is trained: the parameters, what the optimiser keeps of them,
+// and the sections that it walks.
+type trained struct {
+	*parameters
+	m, v, average *arena
+	sections      []G.ValueGrad
 }
 
 // learn pairs the trainable parameters of a network with the lanes' gradients.
-func (p *parameters) learn(lanes []*lane) []G.ValueGrad {
-	var all []G.ValueGrad
-	for _, n := range p.graph.Params() {
-		if n.Frozen || lanes[0].gradients[n.Name] == nil {
+func (p *parameters) learn(lanes []*lane) *trained {
+	t := &trained{parameters: p, m: p.like(), v: p.like(), average: p.like()}
+	copy(t.average.all, p.all)
+	for i, part := range [][2]int{{0, p.decaying}, {p.decaying, p.learned}} {
+		from, to := part[0], part[1]
+		if from == to {
 			continue
 		}
-		l := &learnedParameter{name: n.Name, value: p.tensors[n.Name], decays: !n.NoDecay}
-		for _, lane := range lanes {
-			l.grads = append(l.grads, lane.gradients[n.Name])
+		s := &section{value: vectorOf(p.all[from:to]), sum: vectorOf(lanes[0].gradient.all[from:to]), decays: i == 0}
+		for j := range lanes {
+			s.shares = append(s.shares, t.share(lanes, from, to, j))
 		}
-		l.m, l.v = make([]float32, l.value.Size()), make([]float32, l.value.Size())
-		l.average = append([]float32{}, floats(l.value)...)
-		all = append(all, l)
+		t.sections = append(t.sections, s)
 	}
-	return all
+	return t
+}
+
+// share returns the j-th of as many equal parts as there are lanes, in whole
+// cache lines.
+func (t *trained) share(lanes []*lane, from, to, j int) share {
+	lines := (to - from) / line
+	from, to = from+lines*j/len(lanes)*line, from+lines*(j+1)/len(lanes)*line
+	s := share{value: t.all[from:to], m: t.m.all[from:to], v: t.v.all[from:to], average: t.average.all[from:to]}
+	for _, l := range lanes {
+		s.grads = append(s.grads, l.gradient.all[from:to])
+	}
+	return s
+}
+
+// swapAverages exchanges the learned values with their running means; twice is
+// as if nothing had happened.
+func (t *trained) swapAverages() {
+	for i, v := range t.all[:t.learned] {
+		t.all[i], t.average.all[i] = t.average.all[i], v
+	}
 }
 
 // Step updates every parameter by the sum of its lanes' gradients.
 func (a *AdamW) Step(all []G.ValueGrad) error {
 	a.step++
-	norm := 0.0
+	a.sections = a.sections[:0]
 	for _, vg := range all {
-		g, err := vg.Grad()
-		if err != nil {
-			return err
-		}
-		norm += kernel.SquaredNorm(floats(g))
+		a.sections = append(a.sections, vg.(*section))
 	}
-	norm = math.Sqrt(norm) * a.Scale
+	if err := a.crew.each(a.addUp); err != nil {
+		return err
+	}
+	squares := 0.0
+	for _, n := range a.norms {
+		squares += n
+	}
+	norm := math.Sqrt(squares) * a.Scale
 	if math.IsNaN(norm) || math.IsInf(norm, 0) {
 		return fmt.Errorf("train: the gradient of step %d is not finite; try a lower learning_rate (got %g)", a.step, a.LearningRate)
 	}
-	scale := a.Scale
+	a.scale = a.Scale
 	if a.Clip > 0 && norm > a.Clip {
-		scale *= a.Clip / norm
+		a.scale *= a.Clip / norm
 	}
-	for _, vg := range all {
-		p := vg.(*learnedParameter)
-		u := kernel.AdamWParams{
-			LearningRate: a.LearningRate, Beta1: a.Beta1, Beta2: a.Beta2, Epsilon: a.Epsilon, Step: a.step, Scale: scale,
+	return a.crew.each(a.update)
+}
+
+// addUpShare adds the lanes' gradients up, in their order, and measures the sum.
+func (a *AdamW) addUpShare(i int, _ *lane) error {
+	a.norms[i] = 0
+	for _, s := range a.sections {
+		grads := s.shares[i].grads
+		last := len(grads) - 1
+		for _, g := range grads[1:max(last, 1)] {
+			kernel.Axpy(grads[0], 1, g)
 		}
-		if p.decays {
-			u.Decay = a.WeightDecay
+		if last == 0 {
+			a.norms[i] += kernel.SquaredNorm(grads[0])
+		} else {
+			a.norms[i] += kernel.AddSquaredNorm(grads[0], grads[last])
 		}
-		kernel.AdamW(floats(p.value), p.m, p.v, [][]float32{floats(p.grads[0])}, u)
-		// A young mean forgets faster, so that the start does not linger in it.
-		keep := float32(min(a.Average, float64(1+a.step)/float64(10+a.step)))
-		kernel.Scale(p.average, keep)
-		kernel.Axpy(p.average, 1-keep, floats(p.value))
 	}
 	return nil
 }
 
-// swapAverages exchanges the values with their running means; twice is as if
-// nothing had happened.
-func swapAverages(all []G.ValueGrad) {
-	for _, vg := range all {
-		p := vg.(*learnedParameter)
-		for i, v := range floats(p.value) {
-			floats(p.value)[i], p.average[i] = p.average[i], v
-		}
+func (a *AdamW) updateShare(i int, _ *lane) error {
+	p := kernel.AdamWParams{
+		LearningRate: a.LearningRate, Beta1: a.Beta1, Beta2: a.Beta2, Epsilon: a.Epsilon, Step: a.step, Scale: a.scale,
+		// A young mean forgets faster, so that the start does not linger in it.
+		Keep: min(a.Average, float64(1+a.step)/float64(10+a.step)),
 	}
+	for _, s := range a.sections {
+		share := &s.shares[i]
+		p.Decay, p.Average = 0, nil
+		if s.decays {
+			p.Decay = a.WeightDecay
+		}
+		if a.Average > 0 {
+			p.Average = share.average
+		}
+		kernel.AdamW(share.value, share.m, share.v, share.grads[:1], p)
+	}
+	return nil
 }
 
 // parametersOf is the number of values that learn.
@@ -124,7 +179,7 @@ func parametersOf(g *model.Graph) int {
 	n := 0
 	for _, p := range g.Params() {
 		if !p.Frozen {
-			n += p.Size(0)
+			n += p.RowSize()
 		}
 	}
 	return n

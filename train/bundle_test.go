@@ -141,7 +141,6 @@ func trainersOwn(t *testing.T, b *weights.Bundle, p *Prepared) []float64 {
 
 // TestReadersAgree runs every architecture in both readers on random inputs.
 func TestReadersAgree(t *testing.T) {
-	const rows = 7
 	for name, network := range architectures {
 		g, err := model.Build(network)
 		if err != nil {
@@ -150,18 +149,18 @@ func TestReadersAgree(t *testing.T) {
 		params := newParameters(g, 11)
 		values := map[string][]float32{}
 		for _, n := range g.Params() {
-			values[n.Name] = params.values(n)
+			values[n.Name] = params.of(n)
 		}
 		program, err := infer.Compile(g, values)
 		if err != nil {
 			t.Fatal(err)
 		}
-		session := program.NewSession(rows)
+		session := program.NewJourneySession(journeys.batch, journeys.events)
 		var outputs []string
 		for output := range g.Outputs {
 			outputs = append(outputs, output)
 		}
-		l, err := newPredictor(g, params, rows, outputs...)
+		l, err := newPredictor(g, params, journeys, outputs...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -173,7 +172,7 @@ func TestReadersAgree(t *testing.T) {
 		if err := l.run(); err != nil {
 			t.Fatal(err)
 		}
-		if err := session.Run(rows); err != nil {
+		if err := session.RunJourneys(journeys.batch, journeys.steps); err != nil {
 			t.Fatal(err)
 		}
 		for _, output := range outputs {

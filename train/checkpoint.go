@@ -13,8 +13,6 @@ import (
 	"strings"
 	"time"
 
-	G "gorgonia.org/gorgonia"
-
 	"moments/weights"
 )
 
@@ -41,6 +39,11 @@ const (
 	groupAverage = "average/"
 )
 
+// kept is what the optimiser keeps of each parameter, by group.
+func (t *trained) kept() map[string]*arena {
+	return map[string]*arena{groupFirst: t.m, groupSecond: t.v, groupAverage: t.average}
+}
+
 // position is the state's part that is not tensors.
 type position struct {
 	Epoch      int    `json:"epoch"`
@@ -52,7 +55,7 @@ type position struct {
 }
 
 // load puts a saved run back. Without resume, or without a file, it does nothing.
-func (c *checkpoint) load(run *state, p *parameters, learned []G.ValueGrad, a *AdamW) error {
+func (c *checkpoint) load(run *state, learned *trained, a *AdamW) error {
 	if c == nil || !c.resume {
 		return nil
 	}
@@ -74,14 +77,13 @@ func (c *checkpoint) load(run *state, p *parameters, learned []G.ValueGrad, a *A
 	if err := json.Unmarshal([]byte(meta["position"]), &at); err != nil {
 		return fmt.Errorf("train: checkpoint %s: position: %w", c.path, err)
 	}
-	if err := p.restore(group(tensors, groupNow)); err != nil {
+	if err := learned.restore(group(tensors, groupNow)); err != nil {
 		return fmt.Errorf("%w in checkpoint %s", err, c.path)
 	}
-	for _, vg := range learned {
-		l := vg.(*learnedParameter)
-		copy(l.m, tensors[groupFirst+l.name].Data)
-		copy(l.v, tensors[groupSecond+l.name].Data)
-		copy(l.average, tensors[groupAverage+l.name].Data)
+	for prefix, kept := range learned.kept() {
+		for _, n := range learned.graph.Params() {
+			copy(kept.of(n), tensors[prefix+n.Name].Data)
+		}
 	}
 	a.step = at.Step
 	*run = state{at.Epoch, at.BestEpoch, math.Float64frombits(at.Best), math.Float64frombits(at.Validation), group(tensors, groupBest), at.Done}
@@ -101,21 +103,22 @@ func group(tensors map[string]weights.Tensor, prefix string) map[string]weights.
 
 // keep remembers the run after an epoch, and writes it down if the last write
 // is long enough ago or if it must.
-func (c *checkpoint) keep(run *state, p *parameters, learned []G.ValueGrad, a *AdamW, must bool) error {
+func (c *checkpoint) keep(run *state, learned *trained, a *AdamW, must bool) error {
 	if c == nil {
 		return nil
 	}
 	tensors := map[string]weights.Tensor{}
-	for name, t := range p.snapshot() {
+	for name, t := range learned.snapshot() {
 		tensors[groupNow+name] = t
 	}
 	for name, t := range run.bestParams {
 		tensors[groupBest+name] = t
 	}
-	for _, vg := range learned {
-		l := vg.(*learnedParameter)
-		for prefix, values := range map[string][]float32{groupFirst: l.m, groupSecond: l.v, groupAverage: l.average} {
-			tensors[prefix+l.name] = weights.Tensor{Shape: []int{len(values)}, Data: values}
+	for prefix, kept := range learned.kept() {
+		for _, n := range learned.graph.Params() {
+			if !n.Frozen {
+				tensors[prefix+n.Name] = weights.Tensor{Shape: n.Shape, Data: kept.of(n)}
+			}
 		}
 	}
 	at, err := json.Marshal(position{run.epoch, run.bestEpoch, a.step, math.Float64bits(run.best), math.Float64bits(run.validation), run.done})

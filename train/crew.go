@@ -1,54 +1,123 @@
 package train
 
 import (
+	"runtime"
 	"sync"
+	"sync/atomic"
 )
 
-// A crew runs lanes side by side, each on a goroutine of its own for as long
-// as the crew lives.
+// A crew runs lanes side by side: the first on the caller's goroutine, each
+// other on one of its own for as long as the crew lives.
 type crew struct {
 	lanes []*lane
-	work  []chan func(l *lane) error
-	done  chan error
+	job   func(i int, l *lane) error
+	hands []*hand // of the lanes from the second on
+	errs  []error // by lane
 	quit  sync.Once
 }
 
-// hire starts one goroutine for each lane.
+// A hand is the goroutine of one lane.
+type hand struct {
+	start, done signal
+	dismissed   bool
+}
+
+// hire starts the goroutines.
 func hire(lanes []*lane) *crew {
-	c := &crew{lanes: lanes, done: make(chan error, len(lanes))}
-	for _, l := range lanes {
-		jobs := make(chan func(l *lane) error)
-		c.work = append(c.work, jobs)
-		go func() {
-			for job := range jobs {
-				c.done <- job(l)
-			}
-		}()
+	c := &crew{lanes: lanes, errs: make([]error, len(lanes))}
+	spins := spinsBeforeSleep
+	if runtime.GOMAXPROCS(0) < len(lanes) {
+		spins = 0 // the one that is waited for needs the core
+	}
+	for i := range lanes[1:] {
+		h := &hand{start: newSignal(spins), done: newSignal(spins)}
+		c.hands = append(c.hands, h)
+		go c.work(h, i+1)
 	}
 	return c
+}
+
+// work does the jobs of lane i.
+func (c *crew) work(h *hand, i int) {
+	for {
+		h.start.wait()
+		if h.dismissed {
+			return
+		}
+		c.errs[i] = c.job(i, c.lanes[i])
+		h.done.send()
+	}
 }
 
 // each runs a job on every lane at once and waits for all of them. i counts
 // the lanes.
 func (c *crew) each(job func(i int, l *lane) error) error {
-	for i, jobs := range c.work {
-		jobs <- func(l *lane) error { return job(i, l) }
+	c.job = job
+	for _, h := range c.hands {
+		h.start.send()
 	}
-	var first error
-	for range c.work {
-		if err := <-c.done; err != nil && first == nil {
-			first = err
+	c.errs[0] = job(0, c.lanes[0])
+	for _, h := range c.hands {
+		h.done.wait()
+	}
+	for _, err := range c.errs {
+		if err != nil {
+			return err
 		}
 	}
-	return first
+	return nil
 }
 
 // dismiss ends the goroutines and the lanes' machines.
 func (c *crew) dismiss() {
 	c.quit.Do(func() {
-		for i, jobs := range c.work {
-			close(jobs)
-			c.lanes[i].close()
+		for _, h := range c.hands {
+			h.dismissed = true
+			h.start.send()
+		}
+		for _, l := range c.lanes {
+			l.close()
 		}
 	})
+}
+
+// A signal passes the turn from one goroutine to another. A step of training
+// takes some 100 µs and passes the turn several times, and waking a sleeping
+// goroutine takes 5 µs and more: so who waits looks for a while before it
+// sleeps.
+type signal struct {
+	sent   atomic.Uint32
+	taken  uint32 // of the receiver
+	asleep atomic.Bool
+	wake   chan struct{} // holds one
+	spins  int
+	_      [64]byte // two signals on one cache line would slow each other down
+}
+
+// spinsBeforeSleep is about 50 µs of looking.
+const spinsBeforeSleep = 50_000
+
+func newSignal(spins int) signal { return signal{wake: make(chan struct{}, 1), spins: spins} }
+
+// send passes a turn on. The last one must have been taken.
+func (s *signal) send() {
+	s.sent.Add(1)
+	if s.asleep.CompareAndSwap(true, false) {
+		s.wake <- struct{}{}
+	}
+}
+
+// wait takes a turn.
+func (s *signal) wait() {
+	defer func() { s.taken++ }()
+	for range s.spins {
+		if s.sent.Load() != s.taken {
+			return
+		}
+	}
+	s.asleep.Store(true)
+	if s.sent.Load() != s.taken && s.asleep.CompareAndSwap(true, false) {
+		return // sent meanwhile, by one who saw nobody asleep
+	}
+	<-s.wake
 }

@@ -7,8 +7,6 @@ import (
 	"math"
 	"math/rand/v2"
 
-	G "gorgonia.org/gorgonia"
-
 	"moments/model"
 	"moments/weights"
 )
@@ -60,30 +58,31 @@ func fit(ctx context.Context, g *model.Graph, p problem, s schedule) (*fitted, e
 	}
 	defer learners.dismiss()
 	defer predictors.dismiss()
-	optimiser := newAdamW(s.learningRate, s.weightDecay, s.clip)
+	optimiser := newAdamW(learners, s.learningRate, s.weightDecay, s.clip)
 	learned := params.learn(learners.lanes)
+	step := s.newStepper(learners, p)
 
 	run := &state{best: math.Inf(1), validation: math.NaN()}
-	if err := s.checkpoint.load(run, params, learned, optimiser); err != nil {
+	if err := s.checkpoint.load(run, learned, optimiser); err != nil {
 		return nil, err
 	}
 	for !run.done && run.epoch < s.epochs && run.epoch-run.bestEpoch < s.patience {
 		run.epoch++
-		if err := s.runEpoch(ctx, run, p, learners, learned, optimiser); err != nil {
+		if err := s.runEpoch(ctx, run, p, step, learned, optimiser); err != nil {
 			if ctx.Err() != nil {
 				return nil, errors.Join(err, s.checkpoint.flush())
 			}
 			return nil, err
 		}
-		if err := s.judge(run, p, params, learned, predictors); err != nil {
+		if err := s.judge(run, p, learned, predictors); err != nil {
 			return nil, err
 		}
-		if err := s.checkpoint.keep(run, params, learned, optimiser, false); err != nil {
+		if err := s.checkpoint.keep(run, learned, optimiser, false); err != nil {
 			return nil, err
 		}
 	}
 	run.done = true
-	if err := s.checkpoint.keep(run, params, learned, optimiser, true); err != nil {
+	if err := s.checkpoint.keep(run, learned, optimiser, true); err != nil {
 		return nil, err
 	}
 	return &fitted{run.bestParams, run.epoch, run.bestEpoch, run.best}, nil
@@ -101,13 +100,13 @@ type state struct {
 func (s *schedule) crews(g *model.Graph, params *parameters, p problem) (learn, predict *crew, err error) {
 	var learners, predictors []*lane
 	for range max(1, s.threads) {
-		l, err := newLearner(g, params, s.micro, p.learns())
+		l, err := newLearner(g, params, rows{batch: s.micro}, p.learns())
 		if err != nil {
 			return nil, nil, err
 		}
 		l.dropout = s.dropout
 		learners = append(learners, l)
-		if l, err = newPredictor(g, params, s.micro, p.reads()); err != nil {
+		if l, err = newPredictor(g, params, rows{batch: s.micro}, p.reads()); err != nil {
 			return nil, nil, err
 		}
 		predictors = append(predictors, l)
@@ -130,7 +129,7 @@ func (s *schedule) epochRows(epoch, rows int) []int {
 const mostEpochRows = 12288
 
 // runEpoch trains on the rows of one epoch.
-func (s *schedule) runEpoch(ctx context.Context, run *state, p problem, learners *crew, learned []G.ValueGrad, optimiser *AdamW) error {
+func (s *schedule) runEpoch(ctx context.Context, run *state, p problem, step *stepper, learned *trained, optimiser *AdamW) error {
 	order := s.epochRows(run.epoch, p.size())
 	batches := (len(order) + s.batch - 1) / s.batch
 	var loss, weight float64
@@ -139,14 +138,14 @@ func (s *schedule) runEpoch(ctx context.Context, run *state, p problem, learners
 			return fmt.Errorf("train: %s interrupted in epoch %d: %w", s.name, run.epoch, err)
 		}
 		rows := order[b*s.batch : min((b+1)*s.batch, len(order))]
-		l, w, err := s.gradients(learners, p, rows, uint64(run.epoch)<<32|uint64(b))
+		l, w, err := step.gradients(rows, uint64(run.epoch)<<32|uint64(b))
 		if err != nil {
 			return err
 		}
 		loss, weight = loss+l, weight+w
 		if w > 0 {
 			optimiser.Scale = 1 / w
-			if err := optimiser.Step(learned); err != nil {
+			if err := optimiser.Step(learned.sections); err != nil {
 				return err
 			}
 		}
@@ -157,37 +156,56 @@ func (s *schedule) runEpoch(ctx context.Context, run *state, p problem, learners
 	return nil
 }
 
-// gradients runs one batch through the learners, a share of its micro-batches
-// in each, and returns the sums of the losses and of the weights. number names
-// the batch, for its random streams.
-func (s *schedule) gradients(learners *crew, p problem, rows []int, number uint64) (loss, weight float64, err error) {
+// A stepper computes the gradients of batches.
+type stepper struct {
+	learners        *crew
+	problem         problem
+	seed            uint64
+	rows            []int     // of the batch
+	number          uint64    // names the batch, for its random streams
+	losses, weights []float64 // by lane
+	share           func(i int, l *lane) error
+}
+
+func (s *schedule) newStepper(learners *crew, p problem) *stepper {
 	lanes := len(learners.lanes)
-	losses, weights := make([]float64, lanes), make([]float64, lanes)
-	err = learners.each(func(lane int, l *lane) error {
-		l.clearGradients()
-		for m := lane; m*l.rows < len(rows); m += lanes {
-			part := rows[m*l.rows : min((m+1)*l.rows, len(rows))]
-			l.key = mix(mix(s.seed, number), uint64(m))
-			weights[lane] += p.fill(l, part, rand.New(rand.NewPCG(l.key, 1)))
-			if err := l.run(); err != nil {
-				return err
-			}
-			losses[lane] += l.loss
-		}
-		return nil
-	})
-	for lane := range lanes {
-		loss, weight = loss+losses[lane], weight+weights[lane]
+	t := &stepper{learners: learners, problem: p, seed: s.seed, losses: make([]float64, lanes), weights: make([]float64, lanes)}
+	t.share = t.runShare // once: making a function value of a method allocates
+	return t
+}
+
+// gradients runs one batch through the learners, a share of its micro-batches
+// in each, and returns the sums of the losses and of the weights.
+func (t *stepper) gradients(rows []int, number uint64) (loss, weight float64, err error) {
+	t.rows, t.number = rows, number
+	err = t.learners.each(t.share)
+	for i := range t.losses {
+		loss, weight = loss+t.losses[i], weight+t.weights[i]
 	}
 	return loss, weight, err
 }
 
+func (t *stepper) runShare(i int, l *lane) error {
+	clear(l.gradient.all)
+	t.losses[i], t.weights[i] = 0, 0
+	for m := i; m*l.most.batch < len(t.rows); m += len(t.losses) {
+		part := t.rows[m*l.most.batch : min((m+1)*l.most.batch, len(t.rows))]
+		l.seed(mix(mix(t.seed, t.number), uint64(m)))
+		t.weights[i] += t.problem.fill(l, part)
+		if err := l.run(); err != nil {
+			return err
+		}
+		t.losses[i] += l.loss
+	}
+	return nil
+}
+
 // judge measures the network, at the running mean of its values, on the
 // validation split and keeps the best.
-func (s *schedule) judge(run *state, p problem, params *parameters, learned []G.ValueGrad, predictors *crew) error {
-	swapAverages(learned)
-	defer swapAverages(learned)
-	undo := params.shiftHead(s.shift)
+func (s *schedule) judge(run *state, p problem, learned *trained, predictors *crew) error {
+	learned.swapAverages()
+	defer learned.swapAverages()
+	undo := learned.shiftHead(s.shift)
 	defer undo()
 	loss, err := p.validate(predictors)
 	if err != nil {
@@ -198,7 +216,7 @@ func (s *schedule) judge(run *state, p problem, params *parameters, learned []G.
 	}
 	run.validation = loss
 	if loss < run.best {
-		run.best, run.bestEpoch, run.bestParams = loss, run.epoch, params.snapshot()
+		run.best, run.bestEpoch, run.bestParams = loss, run.epoch, learned.snapshot()
 	}
 	return nil
 }

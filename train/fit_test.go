@@ -156,7 +156,7 @@ func TestPositiveWeight(t *testing.T) {
 	if err := params.restore(f.params); err != nil {
 		t.Fatal(err)
 	}
-	l, err := newPredictor(g, params, 32, model.OutputProbability)
+	l, err := newPredictor(g, params, rows{batch: 32}, model.OutputProbability)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package train
 
 import (
 	"fmt"
+	"math/rand/v2"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -10,12 +11,13 @@ import (
 	"moments/model/kernel"
 )
 
-// A lane runs one network on micro-batches of a fixed number of rows: a
-// Gorgonia graph, the machine that runs it, and the buffers of its operations.
-// Lanes of the same network share the parameters and nothing else, so that
-// each may run on a core of its own.
+// A lane runs one network on micro-batches: a Gorgonia graph, the machine that
+// runs it, and the buffers of its operations, which have room for a fixed
+// number of rows. Lanes of the same network share the parameters and nothing
+// else, so that each may run on a core of its own.
 type lane struct {
-	rows    int // customers in a micro-batch
+	most    rows // that there is room for
+	rows         // of the micro-batch that stands in the inputs
 	graph   *G.ExprGraph
 	machine G.VM
 	work    kernel.Workspace
@@ -23,87 +25,134 @@ type lane struct {
 	nodes  []*G.Node // by model.Node.ID
 	learns []bool    // by model.Node.ID: whether a gradient flows to it
 
-	inputs    map[string][]float32     // by input name, (rows, width)
-	outputs   map[string]*operand      // by output name
-	gradients map[string]*tensor.Dense // by parameter name; empty in a lane that only predicts
-	loss      float64                  // of the last micro-batch, a sum over its rows
+	fed      []*model.Node        // the inputs that the network has
+	inputs   map[string][]float32 // by name, (rows, width), those of the loss included
+	outputs  map[string]*operand  // by output name
+	gradient *arena               // of the parameters; nil in a lane that only predicts
+	loss     float64              // of the last micro-batch, a sum over its rows
 
 	dropout float32 // rate; 0 when predicting
 	key     uint64  // of the dropout masks of this micro-batch
+	source  rand.PCG
+	random  *rand.Rand // reads source, the micro-batch's own stream
+}
+
+// rows counts the rows of a micro-batch.
+type rows struct {
+	batch  int   // examples
+	events int   // events of their journeys, packed: see package model
+	steps  []int // journeys that have a first event, a second, and so on; their sum is events
 }
 
 // An operand is a value of the graph that is read after a run.
 type operand struct {
-	node *G.Node
-	size int
+	lane  *lane
+	node  *model.Node
+	value []float32
 }
 
 // values returns what the last run left in the operand.
-func (v *operand) values() []float32 { return floats(v.node.Value())[:v.size] }
+func (v *operand) values() []float32 { return v.value[:v.lane.sizeOf(v.node)] }
 
-// An objective says what a lane learns from: the output that the loss reads,
+// An objective says what a lane learns from: the outputs that the loss reads,
 // and the function that adds the loss to the graph. The loss's operation leaves
 // its value in lane.loss.
 type objective struct {
-	output string
-	add    func(l *lane, output *G.Node) (*G.Node, error)
+	outputs []string
+	add     func(l *lane) (*G.Node, error)
 }
 
 // newLane lowers the part of the graph that the outputs called wanted depend
-// on, for micro-batches of the given number of rows.
-func newLane(g *model.Graph, params *parameters, rows int, learn bool, wanted ...string) (*lane, error) {
+// on, with room for micro-batches of so many rows.
+func newLane(g *model.Graph, params *parameters, most rows, learn bool, wanted ...string) (*lane, error) {
 	l := &lane{
-		rows: rows, graph: G.NewGraph(),
+		most: most, rows: most, graph: G.NewGraph(),
 		nodes: make([]*G.Node, len(g.Nodes)), learns: make([]bool, len(g.Nodes)),
-		inputs: map[string][]float32{}, outputs: map[string]*operand{}, gradients: map[string]*tensor.Dense{},
+		fed: g.Inputs(), inputs: map[string][]float32{}, outputs: map[string]*operand{},
+	}
+	l.random = rand.New(&l.source)
+	if learn {
+		l.gradient = params.like()
 	}
 	needed := ancestors(g, wanted)
 	for _, n := range g.Nodes {
 		if !needed[n.ID] {
 			continue
 		}
-		if err := l.add(n, params, learn); err != nil {
+		if err := l.add(n, params); err != nil {
 			return nil, err
 		}
 	}
 	for _, name := range wanted {
 		n := g.Outputs[name]
-		l.outputs[name] = &operand{l.nodes[n.ID], n.Size(rows)}
+		value, err := l.valueOf(l.nodes[n.ID])
+		if err != nil {
+			return nil, err
+		}
+		l.outputs[name] = &operand{l, n, value}
 	}
 	return l, nil
 }
 
-// newPredictor returns a lane that computes the outputs called wanted.
-func newPredictor(g *model.Graph, params *parameters, rows int, wanted ...string) (*lane, error) {
-	l, err := newLane(g, params, rows, false, wanted...)
-	if err == nil {
-		l.machine = G.NewTapeMachine(l.graph)
+// valueOf returns where the value of a node stands.
+func (l *lane) valueOf(n *G.Node) ([]float32, error) {
+	if s, ok := n.Op().(*step); ok {
+		return floats(s.result), nil
 	}
+	if n.Value() == nil {
+		return nil, fmt.Errorf("train: %s has no value", n)
+	}
+	return floats(n.Value()), nil
+}
+
+// rowsOf is the number of rows of a node in this run, and sizeOf that of its
+// values.
+func (l *lane) rowsOf(n *model.Node) int { return n.Rows(l.batch, l.events) }
+func (l *lane) sizeOf(n *model.Node) int { return n.RowSize() * l.rowsOf(n) }
+
+// room is the most values that a node has.
+func (l *lane) room(n *model.Node) int { return n.RowSize() * n.Rows(l.most.batch, l.most.events) }
+
+// gradientOf returns the buffer for the gradient of an operand.
+func (l *lane) gradientOf(n *model.Node) *tensor.Dense {
+	if n.Op == model.Param {
+		return l.gradient.tensors[n.Name]
+	}
+	return newVector(l.room(n))
+}
+
+// newPredictor returns a lane that computes the outputs called wanted.
+func newPredictor(g *model.Graph, params *parameters, most rows, wanted ...string) (*lane, error) {
+	l, err := newLane(g, params, most, false, wanted...)
+	if err != nil {
+		return nil, err
+	}
+	l.machine, err = newTape(l.graph)
 	return l, err
 }
 
 // newLearner returns a lane that computes the objective and its gradients,
 // which Gorgonia derives.
-func newLearner(g *model.Graph, params *parameters, rows int, learn objective) (*lane, error) {
-	l, err := newLane(g, params, rows, true, learn.output)
+func newLearner(g *model.Graph, params *parameters, most rows, learn objective) (*lane, error) {
+	l, err := newLane(g, params, most, true, learn.outputs...)
 	if err != nil {
 		return nil, err
 	}
-	loss, err := learn.add(l, l.outputs[learn.output].node)
+	loss, err := learn.add(l)
 	if err != nil {
 		return nil, err
 	}
 	var wrt G.Nodes
 	for _, n := range g.Params() {
-		if l.gradients[n.Name] != nil {
+		if l.learns[n.ID] {
 			wrt = append(wrt, l.nodes[n.ID])
 		}
 	}
 	if _, err := G.Grad(loss, wrt...); err != nil {
 		return nil, fmt.Errorf("train: differentiating the network: %w", err)
 	}
-	l.machine = G.NewTapeMachine(l.graph)
-	return l, nil
+	l.machine, err = newTape(l.graph)
+	return l, err
 }
 
 // ancestors marks the nodes that the outputs depend on, by ID.
@@ -121,18 +170,15 @@ func ancestors(g *model.Graph, outputs []string) []bool {
 }
 
 // add lowers one node.
-func (l *lane) add(n *model.Node, params *parameters, learn bool) (err error) {
+func (l *lane) add(n *model.Node, params *parameters) (err error) {
 	switch n.Op {
 	case model.Input:
-		value := newVector(n.Size(l.rows))
-		l.inputs[n.Name] = floats(value)[:n.Size(l.rows)]
+		value := newVector(l.room(n))
+		l.inputs[n.Name] = floats(value)
 		l.nodes[n.ID] = l.bind(n.Name, value)
 	case model.Param:
 		l.nodes[n.ID] = l.bind(n.Name, params.tensors[n.Name])
-		if learn && !n.Frozen {
-			l.learns[n.ID] = true
-			l.gradients[n.Name] = newVector(n.Size(l.rows))
-		}
+		l.learns[n.ID] = l.gradient != nil && !n.Frozen
 	default:
 		r, ok := rules[n.Op]
 		if !ok {
@@ -162,11 +208,10 @@ func (l *lane) run() error {
 	return nil
 }
 
-// clearGradients starts a new sum of gradients.
-func (l *lane) clearGradients() {
-	for _, g := range l.gradients {
-		clear(floats(g))
-	}
+// seed starts the random streams of a micro-batch.
+func (l *lane) seed(key uint64) {
+	l.key = key
+	l.source.Seed(key, 1)
 }
 
 func (l *lane) close() error { return l.machine.Close() }

@@ -20,12 +20,11 @@ const (
 func crossEntropy(g *model.Graph) objective {
 	logits := g.Outputs[model.OutputLogits]
 	members, targets := logits.Shape[1], logits.Width()
-	return objective{model.OutputLogits, func(l *lane, output *G.Node) (*G.Node, error) {
-		size := l.rows * targets
-		labels, weights := l.leaf(leafLabels, size), l.leaf(leafWeights, size)
-		return l.addLoss("CrossEntropy", logits.Size(l.rows), func(gradient, z []float32) float64 {
-			return kernel.SigmoidCrossEntropy(gradient, z, l.inputs[leafLabels], l.inputs[leafWeights], l.rows, members, targets)
-		}, output, labels, weights)
+	return objective{[]string{model.OutputLogits}, func(l *lane) (*G.Node, error) {
+		labels, weights := l.leaf(leafLabels, logits, targets), l.leaf(leafWeights, logits, targets)
+		return l.addLoss("CrossEntropy", logits, func(gradient, z []float32) float64 {
+			return kernel.SigmoidCrossEntropy(gradient, z, l.inputs[leafLabels], l.inputs[leafWeights], l.rowsOf(logits), members, targets)
+		}, labels, weights)
 	}}
 }
 
@@ -34,38 +33,40 @@ func crossEntropy(g *model.Graph) objective {
 func squaredError(g *model.Graph) objective {
 	reconstruction := g.Outputs[model.OutputReconstruction]
 	features := reconstruction.Width()
-	return objective{model.OutputReconstruction, func(l *lane, output *G.Node) (*G.Node, error) {
-		clean, weights := l.leaf(leafClean, l.rows*features), l.leaf(leafWeights, l.rows)
-		return l.addLoss("SquaredError", reconstruction.Size(l.rows), func(gradient, y []float32) float64 {
-			return kernel.SquaredError(gradient, y, l.inputs[leafClean], l.inputs[leafWeights], l.rows, features)
-		}, output, clean, weights)
+	return objective{[]string{model.OutputReconstruction}, func(l *lane) (*G.Node, error) {
+		clean, weights := l.leaf(leafClean, reconstruction, features), l.leaf(leafWeights, reconstruction, 1)
+		return l.addLoss("SquaredError", reconstruction, func(gradient, y []float32) float64 {
+			return kernel.SquaredError(gradient, y, l.inputs[leafClean], l.inputs[leafWeights], l.rowsOf(reconstruction), features)
+		}, clean, weights)
 	}}
 }
 
-func (l *lane) leaf(name string, size int) *G.Node {
-	value := newVector(size)
-	l.inputs[name] = floats(value)[:size]
+// leaf adds an input of the loss: width values for each row of a node.
+func (l *lane) leaf(name string, like *model.Node, width int) *G.Node {
+	value := newVector(width * like.Rows(l.most.batch, l.most.events))
+	l.inputs[name] = floats(value)
 	return l.bind(name, value)
 }
 
-// addLoss adds a loss whose gradient is computed in the same pass as its
-// value. The gradient's step takes the loss as an operand, or nothing would
-// order it after the step that fills its buffer.
-func (l *lane) addLoss(name string, size int, f func(gradient, prediction []float32) float64, in ...*G.Node) (*G.Node, error) {
-	gradient := newVector(size)
-	value := G.NewF32(0)
-	s := newStep(name, 0, func(in []G.Value) (G.Value, error) {
-		l.loss = f(floats(gradient)[:size], floats(in[0])[:size])
+// addLoss adds a loss of one node, whose gradient is computed in the same pass
+// as its value. The gradient's step takes the loss as an operand, or nothing
+// would order it after the step that fills its buffer.
+func (l *lane) addLoss(name string, of *model.Node, f func(gradient, prediction []float32) float64, leaves ...*G.Node) (*G.Node, error) {
+	gradient, value := newVector(l.room(of)), G.NewF32(0)
+	slope := floats(gradient)
+	var prediction []float32
+	s := newStep(name, value, func(in [][]float32) { prediction = in[0] }, func() {
+		size := l.sizeOf(of)
+		l.loss = f(slope[:size], prediction[:size])
 		*value = G.F32(l.loss)
-		return value, nil
 	})
+	in := append(G.Nodes{l.nodes[of.ID]}, leaves...)
 	s.wrt = make([]bool, len(in))
 	s.wrt[0] = true
 	s.symDiff = func(in G.Nodes, out, _ *G.Node) (G.Nodes, error) {
-		pick := newStep(name+"'", size, func([]G.Value) (G.Value, error) { return gradient, nil })
-		node, err := pick.apply(out)
 		grads := make(G.Nodes, len(in))
-		grads[0] = node
+		var err error
+		grads[0], err = pick(name+"'", gradient).apply(out)
 		return grads, err
 	}
 	return s.apply(in...)

@@ -19,66 +19,40 @@ import (
 // vector of one element would become a scalar, so the shortest has two.
 var vector = G.TensorType{Dims: 1, Of: tensor.Float32}
 
-func newVector(size int) *tensor.Dense {
-	size = max(size, 2)
-	return tensor.New(tensor.WithShape(size), tensor.WithBacking(make([]float32, size)))
+func newVector(size int) *tensor.Dense { return vectorOf(make([]float32, max(size, 2))) }
+
+func vectorOf(values []float32) *tensor.Dense {
+	return tensor.New(tensor.WithShape(len(values)), tensor.WithBacking(values))
 }
 
 func floats(v G.Value) []float32 { return v.Data().([]float32) }
-
-// An operation is one node of the network in one lane: the operands it reads,
-// the buffers it owns, and the gradients it adds to. All slices are bound once;
-// a running lane allocates nothing.
-type operation struct {
-	node *model.Node
-	lane *lane
-
-	in  [][]float32 // operands' values, as Gorgonia hands them over
-	out []float32   // (rows, ...) the result; owned
-
-	dout []float32   // gradient of the loss with respect to out
-	din  [][]float32 // gradients of the operands, nil where nobody asks; parameters' are the lane's and are added to, others are owned and filled
-
-	mask    uint64      // names the operation's dropout mask within a step
-	scratch [][]float32 // what a rule wants to keep between calls
-	packed  [2]kernel.Packed
-}
-
-// need returns the i-th scratch buffer of the operation, at least size long.
-func (o *operation) need(i, size int) []float32 {
-	for len(o.scratch) <= i {
-		o.scratch = append(o.scratch, nil)
-	}
-	if len(o.scratch[i]) < size {
-		o.scratch[i] = make([]float32, size)
-	}
-	return o.scratch[i][:size]
-}
-
-// A rule is train's row of the op table: how an operation runs forward, and
-// how it turns dout into din.
-type rule struct {
-	forward  func(o *operation)
-	backward func(o *operation)
-}
 
 // opNumber tells Gorgonia that two operations of equal operands still own
 // different buffers; without it, it would merge them.
 var opNumber atomic.Int64
 
-// step is a Gorgonia operation whose work is a closure over buffers it owns.
+// A step is a Gorgonia operation over buffers that it owns: bind tells it once
+// where its operands' values stand, run computes the result from what stands
+// there.
 type step struct {
 	name    string
 	number  int64
 	inputs  []hm.Type
-	size    int // length of the result; 0 for a scalar
-	run     func(in []G.Value) (G.Value, error)
+	result  G.Value // a vector, or the scalar of a loss; owned
+	bind    func(in [][]float32)
+	run     func()
 	wrt     []bool
 	symDiff func(in G.Nodes, out, grad *G.Node) (G.Nodes, error)
 }
 
-func newStep(name string, size int, run func([]G.Value) (G.Value, error)) *step {
-	return &step{name: name, number: opNumber.Add(1), size: size, run: run}
+func newStep(name string, result G.Value, bind func(in [][]float32), run func()) *step {
+	return &step{name: name, number: opNumber.Add(1), result: result, bind: bind, run: run}
+}
+
+// pick returns a step that hands a buffer out. It has no work of its own: what
+// it depends on fills the buffer.
+func pick(name string, buffer *tensor.Dense) *step {
+	return newStep(name, buffer, func([][]float32) {}, func() {})
 }
 
 // apply adds the step to the graph of its operands.
@@ -103,25 +77,32 @@ func (s *step) Arity() int { return len(s.inputs) }
 
 func (s *step) Type() hm.Type {
 	var result hm.Type = vector
-	if s.size == 0 {
+	if s.result.Shape().IsScalar() {
 		result = tensor.Float32
 	}
 	return hm.NewFnType(append(append([]hm.Type{}, s.inputs...), result)...)
 }
 
-func (s *step) InferShape(...G.DimSizer) (tensor.Shape, error) {
-	if s.size == 0 {
-		return tensor.ScalarShape(), nil
+func (s *step) InferShape(...G.DimSizer) (tensor.Shape, error) { return s.result.Shape(), nil }
+
+// Do is the step as Gorgonia's own machines run it.
+func (s *step) Do(values ...G.Value) (G.Value, error) {
+	in := make([][]float32, len(values))
+	for i, v := range values {
+		if !v.Shape().IsScalar() {
+			in[i] = floats(v)
+		}
 	}
-	return tensor.Shape{max(s.size, 2)}, nil
+	s.bind(in)
+	s.run()
+	return s.result, nil
 }
 
-func (s *step) Do(in ...G.Value) (G.Value, error) { return s.run(in) }
-func (s *step) ReturnsPtr() bool                  { return true }
-func (s *step) CallsExtern() bool                 { return false }
-func (s *step) OverwritesInput() int              { return -1 }
-func (s *step) WriteHash(h hash.Hash)             { fmt.Fprintf(h, "%s#%d", s.name, s.number) }
-func (s *step) String() string                    { return fmt.Sprintf("%s#%d", s.name, s.number) }
+func (s *step) ReturnsPtr() bool      { return true }
+func (s *step) CallsExtern() bool     { return false }
+func (s *step) OverwritesInput() int  { return -1 }
+func (s *step) WriteHash(h hash.Hash) { fmt.Fprint(h, s) }
+func (s *step) String() string        { return fmt.Sprintf("%s#%d", s.name, s.number) }
 
 func (s *step) Hashcode() uint32 {
 	h := fnv.New32a()
@@ -137,24 +118,77 @@ func (s *step) SymDiff(in G.Nodes, out, grad *G.Node) (G.Nodes, error) {
 	return s.symDiff(in, out, grad)
 }
 
+// An operation is one node of the network in one lane: the operands it reads,
+// the buffers it owns, and the gradients it adds to. A running lane allocates
+// nothing.
+type operation struct {
+	node *model.Node
+	lane *lane
+
+	room    binding // the buffers, as many rows as the lane has room for
+	binding         // their rows of this run
+	rows    int     // of the node in this run
+	mask    uint64  // names the operation's dropout mask within a step
+	scratch [][]float32
+	packed  [2]kernel.Packed
+}
+
+// A binding is the values that an operation reads and writes.
+type binding struct {
+	in   [][]float32 // operands' values
+	out  []float32   // (rows, ...) the result; owned
+	dout []float32   // gradient of the loss with respect to out
+	din  [][]float32 // gradients of the operands, nil where nobody asks; parameters' are the lane's and are added to, others are owned and filled
+}
+
+// need returns the i-th scratch buffer of the operation, at least size long.
+func (o *operation) need(i, size int) []float32 {
+	for len(o.scratch) <= i {
+		o.scratch = append(o.scratch, nil)
+	}
+	if len(o.scratch[i]) < size {
+		o.scratch[i] = make([]float32, size)
+	}
+	return o.scratch[i][:size]
+}
+
+// begin cuts the buffers to the rows of this run.
+func (o *operation) begin() {
+	o.rows = o.lane.rowsOf(o.node)
+	o.out = o.room.out[:o.lane.sizeOf(o.node)]
+	if o.room.dout != nil {
+		o.dout = o.room.dout[:len(o.out)]
+	}
+	for i, operand := range o.node.In {
+		size := o.lane.sizeOf(operand)
+		o.in[i] = o.room.in[i][:size]
+		if o.room.din != nil && o.room.din[i] != nil {
+			o.din[i] = o.room.din[i][:size]
+		}
+	}
+}
+
+// A rule is train's row of the op table: how an operation runs forward, and
+// how it turns dout into din.
+type rule struct {
+	forward  func(o *operation)
+	backward func(o *operation)
+}
+
 // lower adds one operation of the network to the lane's Gorgonia graph.
 func (l *lane) lower(n *model.Node, r rule) (*G.Node, error) {
 	o := &operation{node: n, lane: l, mask: uint64(n.ID)}
-	operands := make(G.Nodes, len(n.In))
-	o.in = make([][]float32, len(n.In))
-	wrt := make([]bool, len(n.In))
+	operands, wrt := make(G.Nodes, len(n.In)), make([]bool, len(n.In))
 	for i, in := range n.In {
 		operands[i] = l.nodes[in.ID]
 		wrt[i] = l.learns[in.ID]
 	}
-	value := newVector(n.Size(l.rows))
-	o.out = floats(value)[:n.Size(l.rows)]
-	s := newStep(n.Op.String(), len(o.out), func(in []G.Value) (G.Value, error) {
-		for i, v := range in {
-			o.in[i] = floats(v)[:n.In[i].Size(l.rows)]
-		}
+	o.in = make([][]float32, len(n.In))
+	result := newVector(l.room(n))
+	o.room.out = floats(result)
+	s := newStep(n.Op.String(), result, func(in [][]float32) { o.room.in = in }, func() {
+		o.begin()
 		r.forward(o)
-		return value, nil
 	})
 	s.wrt = wrt
 	s.symDiff = func(in G.Nodes, out, grad *G.Node) (G.Nodes, error) {
@@ -167,38 +201,28 @@ func (l *lane) lower(n *model.Node, r rule) (*G.Node, error) {
 // the work, and one more for each operand that learns hands its gradient out.
 // That step depends on the first, which is what orders them.
 func (o *operation) differentiate(r rule, wrt []bool, in G.Nodes, out, grad *G.Node) (G.Nodes, error) {
-	l, n := o.lane, o.node
-	o.din = make([][]float32, len(n.In))
-	gradients := make([]*tensor.Dense, len(n.In))
-	for i, operand := range n.In {
-		if !wrt[i] {
-			continue
+	gradients := make([]*tensor.Dense, len(in))
+	o.din, o.room.din = make([][]float32, len(in)), make([][]float32, len(in))
+	for i, operand := range o.node.In {
+		if wrt[i] {
+			gradients[i] = o.lane.gradientOf(operand)
+			o.room.din[i] = floats(gradients[i])
 		}
-		if operand.Op == model.Param {
-			gradients[i] = l.gradients[operand.Name]
-		} else {
-			gradients[i] = newVector(operand.Size(l.rows))
-		}
-		o.din[i] = floats(gradients[i])[:operand.Size(l.rows)]
 	}
-	token := newVector(2)
-	work := newStep(n.Op.String()+"'", 2, func(v []G.Value) (G.Value, error) {
-		o.dout = floats(v[1])[:len(o.out)]
+	work := newStep(o.node.Op.String()+"'", newVector(2), func(v [][]float32) { o.room.dout = v[1] }, func() {
+		o.begin()
 		r.backward(o)
-		return token, nil
 	})
 	done, err := work.apply(out, grad)
 	if err != nil {
 		return nil, err
 	}
 	grads := make(G.Nodes, len(in))
-	for i := range in {
-		if !wrt[i] {
+	for i, gradient := range gradients {
+		if gradient == nil {
 			continue
 		}
-		value := gradients[i]
-		pick := newStep("pick", value.Shape()[0], func([]G.Value) (G.Value, error) { return value, nil })
-		if grads[i], err = pick.apply(done); err != nil {
+		if grads[i], err = pick("pick", gradient).apply(done); err != nil {
 			return nil, err
 		}
 	}

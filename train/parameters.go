@@ -10,25 +10,75 @@ import (
 	"moments/weights"
 )
 
-// parameters are the values of a network that all lanes share. Those that
-// learn lie behind one another in one slice, which the optimiser walks.
+// An arena holds one value for each parameter of a network, or one gradient: all
+// of them behind one another in one slice, so that passes over them are few and
+// long. First come the parameters that weight decay shrinks, then those that
+// learn without it, then the frozen ones, each from a new cache line on.
+type arena struct {
+	all               []float32
+	decaying, learned int                      // ends of the first and of the second part
+	tensors           map[string]*tensor.Dense // by name: parts of all, padded with zeros
+}
+
+// newArena lays out the parameters of a network.
+func newArena(g *model.Graph) *arena {
+	a := &arena{tensors: map[string]*tensor.Dense{}}
+	parts := [3][]*model.Node{}
+	size := 0
+	for _, n := range g.Params() {
+		part := 0
+		if n.Frozen {
+			part = 2
+		} else if n.NoDecay {
+			part = 1
+		}
+		parts[part] = append(parts[part], n)
+		size += padded(n)
+	}
+	a.all = make([]float32, size)
+	at := 0
+	for i, part := range parts {
+		for _, n := range part {
+			a.tensors[n.Name] = vectorOf(a.all[at:][:padded(n)])
+			at += padded(n)
+		}
+		switch i {
+		case 0:
+			a.decaying = at
+		case 1:
+			a.learned = at
+		}
+	}
+	return a
+}
+
+// line is the number of values in a cache line.
+const line = 16
+
+func padded(n *model.Node) int { return (n.RowSize() + line - 1) / line * line }
+
+// of returns the values of one parameter.
+func (a *arena) of(n *model.Node) []float32 { return floats(a.tensors[n.Name])[:n.RowSize()] }
+
+// parameters are the values of a network that all lanes share.
 type parameters struct {
-	graph   *model.Graph
-	tensors map[string]*tensor.Dense
+	graph *model.Graph
+	*arena
 }
 
 // newParameters draws the starting values. Each parameter has a random stream
 // of its own, named by the seed and its position, so that the same seed gives
 // the same network.
 func newParameters(g *model.Graph, seed uint64) *parameters {
-	p := &parameters{g, map[string]*tensor.Dense{}}
+	p := &parameters{g, newArena(g)}
 	for i, n := range g.Params() {
-		value := newVector(n.Size(0))
-		start(floats(value)[:n.Size(0)], n, rand.New(rand.NewPCG(seed, uint64(i))))
-		p.tensors[n.Name] = value
+		start(p.of(n), n, rand.New(rand.NewPCG(seed, uint64(i))))
 	}
 	return p
 }
+
+// like returns an arena of zeros with the layout of the parameters.
+func (p *parameters) like() *arena { return newArena(p.graph) }
 
 // start fills one parameter as its Init says.
 func start(x []float32, n *model.Node, random *rand.Rand) {
@@ -63,14 +113,11 @@ func startGroups(x []float32, n *model.Node, draw func() float32) {
 	}
 }
 
-// values returns the live values of one parameter.
-func (p *parameters) values(n *model.Node) []float32 { return floats(p.tensors[n.Name])[:n.Size(0)] }
-
 // snapshot copies all parameters, frozen ones included, by name.
 func (p *parameters) snapshot() map[string]weights.Tensor {
 	saved := map[string]weights.Tensor{}
 	for _, n := range p.graph.Params() {
-		saved[n.Name] = weights.Tensor{Shape: n.Shape, Data: append([]float32{}, p.values(n)...)}
+		saved[n.Name] = weights.Tensor{Shape: n.Shape, Data: append([]float32{}, p.of(n)...)}
 	}
 	return saved
 }
@@ -79,10 +126,10 @@ func (p *parameters) snapshot() map[string]weights.Tensor {
 func (p *parameters) restore(saved map[string]weights.Tensor) error {
 	for _, n := range p.graph.Params() {
 		t, ok := saved[n.Name]
-		if !ok || len(t.Data) != n.Size(0) {
-			return fmt.Errorf("train: restoring %s: got %d values, want %d", n.Name, len(t.Data), n.Size(0))
+		if !ok || len(t.Data) != n.RowSize() {
+			return fmt.Errorf("train: restoring %s: got %d values, want %d", n.Name, len(t.Data), n.RowSize())
 		}
-		copy(p.values(n), t.Data)
+		copy(p.of(n), t.Data)
 	}
 	return nil
 }
@@ -90,7 +137,7 @@ func (p *parameters) restore(saved map[string]weights.Tensor) error {
 // headBias is the bias of a classifier's last layer, (members, T) or (T).
 func (p *parameters) headBias() []float32 {
 	head := p.graph.Outputs[model.OutputLogits]
-	return p.values(head.In[len(head.In)-1])
+	return p.of(head.In[len(head.In)-1])
 }
 
 // startAtRates sets the biases of the head to the logits of the targets'

@@ -24,10 +24,9 @@ func row(values []float32, i, width int) []float32 { return values[i*width:][:wi
 type problem interface {
 	// size is the number of training rows.
 	size() int
-	// fill copies training rows into the lane's inputs, and weight 0 into the
-	// slots that are left over, and returns the sum of the weights that its loss
-	// is divided by. random is the micro-batch's own stream.
-	fill(l *lane, rows []int, random *rand.Rand) float64
+	// fill makes training rows the lane's micro-batch and returns the sum of the
+	// weights that its loss is divided by. What it draws comes from lane.random.
+	fill(l *lane, rows []int) float64
 	// learns is what the learners' loss is.
 	learns() objective
 	// reads names the output that validate asks the predictors for.
@@ -48,10 +47,9 @@ func (c *classification) size() int         { return c.train.rows }
 func (c *classification) learns() objective { return crossEntropy(c.graph) }
 func (c *classification) reads() string     { return model.OutputProbability }
 
-func (c *classification) fill(l *lane, rows []int, _ *rand.Rand) float64 {
-	l.copyInputs(c.graph, c.train, rows)
+func (c *classification) fill(l *lane, rows []int) float64 {
+	l.copyInputs(c.train, rows)
 	labels, weights := l.inputs[leafLabels], l.inputs[leafWeights]
-	clear(weights)
 	var sum float64
 	for slot, i := range rows {
 		for t := range c.targets {
@@ -90,17 +88,18 @@ func (c *classification) validate(predict *crew) (float64, error) {
 func (c *classification) probabilities(predict *crew, t *table) ([]float32, error) {
 	p := make([]float32, t.rows*c.targets)
 	err := predict.each(func(lane int, l *lane) error {
-		slots := make([]int, 0, l.rows)
-		for start := lane * l.rows; start < t.rows; start += l.rows * len(predict.lanes) {
+		most := l.most.batch
+		slots := make([]int, 0, most)
+		for start := lane * most; start < t.rows; start += most * len(predict.lanes) {
 			slots = slots[:0]
-			for i := start; i < min(start+l.rows, t.rows); i++ {
+			for i := start; i < min(start+most, t.rows); i++ {
 				slots = append(slots, i)
 			}
-			l.copyInputs(c.graph, t, slots)
+			l.copyInputs(t, slots)
 			if err := l.run(); err != nil {
 				return err
 			}
-			copy(p[start*c.targets:], l.outputs[model.OutputProbability].values()[:len(slots)*c.targets])
+			copy(p[start*c.targets:], l.outputs[model.OutputProbability].values())
 		}
 		return nil
 	})
@@ -117,12 +116,13 @@ func known(p []float32, t *table, target, targets int) (predictions, labels []fl
 	return predictions, labels
 }
 
-// copyInputs copies rows of a table into the lane's inputs.
-func (l *lane) copyInputs(g *model.Graph, t *table, rows []int) {
-	for _, in := range g.Inputs() {
-		width := in.Width()
+// copyInputs makes rows of a table the lane's micro-batch.
+func (l *lane) copyInputs(t *table, rows []int) {
+	l.batch = len(rows)
+	for _, in := range l.fed {
+		to, from, width := l.inputs[in.Name], t.inputs[in.Name], in.Width()
 		for slot, i := range rows {
-			copy(row(l.inputs[in.Name], slot, width), row(t.inputs[in.Name], i, width))
+			copy(row(to, slot, width), row(from, i, width))
 		}
 	}
 }
@@ -146,13 +146,13 @@ func (d *denoising) size() int         { return d.train.rows }
 func (d *denoising) learns() objective { return squaredError(d.graph) }
 func (d *denoising) reads() string     { return model.OutputReconstruction }
 
-func (d *denoising) fill(l *lane, rows []int, random *rand.Rand) float64 {
-	clear(l.inputs[leafWeights])
+func (d *denoising) fill(l *lane, rows []int) float64 {
+	l.batch = len(rows)
 	for slot, i := range rows {
 		clean := row(d.train.inputs[model.InputNumeric], i, d.config.Features)
 		copy(row(l.inputs[leafClean], slot, d.config.Features), clean)
 		l.inputs[leafWeights][slot] = 1
-		d.corrupt(l, slot, clean, random)
+		d.corrupt(l, slot, clean, l.random)
 	}
 	return float64(len(rows))
 }
@@ -171,19 +171,20 @@ func (d *denoising) corrupt(l *lane, slot int, clean []float32, random *rand.Ran
 // validate returns the mean squared error on validation rows, each with the
 // same noise at every call.
 func (d *denoising) validate(predict *crew) (float64, error) {
-	sums := make([]float64, (d.validation.rows+predict.lanes[0].rows-1)/predict.lanes[0].rows)
+	most := predict.lanes[0].most.batch
+	sums := make([]float64, (d.validation.rows+most-1)/most)
 	err := predict.each(func(lane int, l *lane) error {
 		for batch := lane; batch < len(sums); batch += len(predict.lanes) {
-			random := rand.New(rand.NewPCG(d.seed, uint64(batch)))
-			rows := min(l.rows, d.validation.rows-batch*l.rows)
-			for slot := range rows {
-				d.corrupt(l, slot, row(d.validation.inputs[model.InputNumeric], batch*l.rows+slot, d.config.Features), random)
+			l.source.Seed(d.seed, uint64(batch))
+			l.batch = min(most, d.validation.rows-batch*most)
+			clean := d.validation.inputs[model.InputNumeric][batch*most*d.config.Features:]
+			for slot := range l.batch {
+				d.corrupt(l, slot, row(clean, slot, d.config.Features), l.random)
 			}
 			if err := l.run(); err != nil {
 				return err
 			}
-			clean := d.validation.inputs[model.InputNumeric][batch*l.rows*d.config.Features:]
-			for j, v := range l.outputs[model.OutputReconstruction].values()[:rows*d.config.Features] {
+			for j, v := range l.outputs[model.OutputReconstruction].values() {
 				sums[batch] += float64(v-clean[j]) * float64(v-clean[j])
 			}
 		}

@@ -16,6 +16,8 @@ var rules = map[model.Op]rule{
 	model.Sigmoid:         {sigmoid, sigmoidBackward},
 	model.MeanMembers:     {meanMembers, meanMembersBackward},
 	model.Temper:          {temper, temperBackward},
+	model.GRU:             {gru, gruBackward},
+	model.Select:          {selectRows, selectRowsBackward},
 }
 
 // HasRule tells whether train knows the op: a test asks it of every op.
@@ -49,7 +51,7 @@ func (o *operation) preactivation() []float32 {
 func concat(o *operation) {
 	at := 0
 	for i, in := range o.node.In {
-		copyColumns(o.out[at:], o.node.Width(), o.in[i], in.Width(), in.Width(), o.lane.rows)
+		copyColumns(o.out[at:], o.node.Width(), o.in[i], in.Width(), in.Width(), o.rows)
 		at += in.Width()
 	}
 }
@@ -58,7 +60,7 @@ func concatBackward(o *operation) {
 	at := 0
 	for i, in := range o.node.In {
 		if o.din[i] != nil {
-			copyColumns(o.din[i], in.Width(), o.dout[at:], o.node.Width(), in.Width(), o.lane.rows)
+			copyColumns(o.din[i], in.Width(), o.dout[at:], o.node.Width(), in.Width(), o.rows)
 		}
 		at += in.Width()
 	}
@@ -91,22 +93,22 @@ func denseBackward(o *operation) {
 
 func embedding(o *operation) {
 	table := o.node.In[1]
-	kernel.Gather(o.out, o.in[0], o.in[1], o.lane.rows, o.node.In[0].Width(), table.Width(), o.node.Offsets)
+	kernel.Gather(o.out, o.in[0], o.in[1], o.rows, o.node.In[0].Width(), table.Width(), o.node.Offsets)
 }
 
 func embeddingBackward(o *operation) {
 	table := o.node.In[1]
-	kernel.ScatterAdd(o.din[1], o.in[0], o.dout, o.lane.rows, o.node.In[0].Width(), table.Width(), o.node.Offsets)
+	kernel.ScatterAdd(o.din[1], o.in[0], o.dout, o.rows, o.node.In[0].Width(), table.Width(), o.node.Offsets)
 }
 
 func piecewise(o *operation) {
 	features, bins, width := o.piecewiseShape()
-	kernel.PiecewiseLinear(o.out, o.in[0], o.in[1], o.in[2], o.in[3], o.in[4], o.lane.rows, features, bins, width, &o.lane.work)
+	kernel.PiecewiseLinear(o.out, o.in[0], o.in[1], o.in[2], o.in[3], o.in[4], o.rows, features, bins, width, &o.lane.work)
 }
 
 func piecewiseBackward(o *operation) {
 	features, bins, width := o.piecewiseShape()
-	kernel.PiecewiseLinearBackward(o.din[2], o.din[3], o.din[4], o.dout, o.in[0], o.in[1], o.lane.rows, features, bins, width, &o.lane.work)
+	kernel.PiecewiseLinearBackward(o.din[2], o.din[3], o.din[4], o.dout, o.in[0], o.in[1], o.rows, features, bins, width, &o.lane.work)
 }
 
 func (o *operation) piecewiseShape() (features, bins, width int) {
@@ -154,7 +156,7 @@ func ensembleDenseBackward(o *operation) {
 }
 
 func (o *operation) ensembleShape() (rows, members, in, out int) {
-	return o.lane.rows, o.node.Shape[1], o.node.In[0].Width(), o.node.Width()
+	return o.rows, o.node.Shape[1], o.node.In[0].Width(), o.node.Width()
 }
 
 func ensembleHead(o *operation) {
@@ -187,12 +189,12 @@ func sigmoidBackward(o *operation) {
 
 func meanMembers(o *operation) {
 	members, targets := o.node.In[0].Shape[1], o.node.Width()
-	kernel.MeanMembers(o.out, o.in[0], o.lane.rows, members, targets)
+	kernel.MeanMembers(o.out, o.in[0], o.rows, members, targets)
 }
 
 func meanMembersBackward(o *operation) {
 	members, targets := o.node.In[0].Shape[1], o.node.Width()
-	for r := range o.lane.rows {
+	for r := range o.rows {
 		for k := range members {
 			for t := range targets {
 				o.din[0][(r*members+k)*targets+t] = o.dout[r*targets+t] / float32(members)
@@ -202,7 +204,7 @@ func meanMembersBackward(o *operation) {
 }
 
 func temper(o *operation) {
-	kernel.Temper(o.out, o.in[0], o.in[1], o.lane.rows, o.node.Width())
+	kernel.Temper(o.out, o.in[0], o.in[1], o.rows, o.node.Width())
 }
 
 // temperBackward: with z = logit(p)/T, dσ(z)/dp = σ(z)(1-σ(z)) / (T p (1-p)).

@@ -1,8 +1,10 @@
 package train
 
 import (
+	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	G "gorgonia.org/gorgonia"
@@ -23,21 +25,46 @@ var architectures = map[string]model.Network{
 	"tabm":                    model.TabM{Table: smallTable, Targets: 2, Members: 4, Width: 9, Layers: 3, Embedding: 5, CategoryWidth: 3},
 	"tabm without embeddings": model.TabM{Table: smallTable, Targets: 1, Members: 3, Width: 8, Layers: 2, CategoryWidth: 2},
 	"denoiser":                model.Denoiser{Features: 6, Width: 10, Layers: 2, Steps: 50},
+	"recurrent":               recurrentNetwork{in: 4, width: 6, token: true},
 }
+
+// recurrentNetwork classifies journeys of events by the state after one of
+// them.
+type recurrentNetwork struct {
+	in, width int
+	token     bool // whether a linear layer reads the events first
+}
+
+func (n recurrentNetwork) Forward(b model.Builder) model.Outputs {
+	x := b.EventInput("events", n.in)
+	if n.token {
+		x = model.Linear(b.In("token"), x, n.in, model.ReLU)
+	}
+	h := model.Recurrent(b.In("recurrent"), x, n.width)
+	last := model.SelectRow(b, h, b.Input("row", 1))
+	head := model.EnsembleLinear(b.In("head"), last, 1, 1, model.Init{Kind: model.Constant, Bound: 1}, model.Identity)
+	head.In[1].Frozen = true
+	outputs := model.Classify(b, head)
+	outputs["states"] = h
+	return outputs
+}
+
+// journeys are three journeys of different lengths, and a fourth without a
+// label of its own: five examples.
+var journeys = rows{batch: 5, events: 13, steps: []int{4, 4, 2, 2, 1}}
 
 // sumOfSquares is an objective on any output, so that ops which stand behind
 // the logits are differentiated too.
 func sumOfSquares(name string, g *model.Graph) objective {
-	return objective{name, func(l *lane, output *G.Node) (*G.Node, error) {
-		size := g.Outputs[name].Size(l.rows)
-		return l.addLoss("SumOfSquares", size, func(gradient, y []float32) float64 {
+	return objective{[]string{name}, func(l *lane) (*G.Node, error) {
+		return l.addLoss("SumOfSquares", g.Outputs[name], func(gradient, y []float32) float64 {
 			var loss float64
 			for i, v := range y {
 				gradient[i] = 2 * v
 				loss += float64(v) * float64(v)
 			}
 			return loss
-		}, output)
+		})
 	}}
 }
 
@@ -61,19 +88,18 @@ func TestGradients(t *testing.T) {
 }
 
 func checkGradients(t *testing.T, g *model.Graph, learn objective) {
-	const rows = 5
 	random := rand.New(rand.NewPCG(1, 2))
 	params := newParameters(g, 3)
 	for _, n := range g.Params() {
 		if n.Name == "temperature" {
-			params.values(n)[0] = 1.5
+			params.of(n)[0] = 1.5
 		} else if !n.Frozen { // weights that start at zero would hide errors
-			for i := range params.values(n) {
-				params.values(n)[i] += 0.3 * float32(random.NormFloat64())
+			for i := range params.of(n) {
+				params.of(n)[i] += 0.3 * float32(random.NormFloat64())
 			}
 		}
 	}
-	l, err := newLearner(g, params, rows, learn)
+	l, err := newLearner(g, params, journeys, learn)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,17 +111,14 @@ func checkGradients(t *testing.T, g *model.Graph, learn objective) {
 		}
 		return l.loss
 	}
-	l.clearGradients()
 	loss()
-	gradients := map[string][]float32{} // copied, since every run adds to them
-	for name, gradient := range l.gradients {
-		gradients[name] = append([]float32{}, floats(gradient)...)
-	}
+	gradient := params.like() // copied, since every run adds to it
+	copy(gradient.all, l.gradient.all)
 	for _, n := range g.Params() {
-		if gradients[n.Name] == nil {
+		if !l.learns[n.ID] {
 			continue
 		}
-		analytic := gradients[n.Name][:n.Size(0)]
+		analytic := gradient.of(n)
 		for range 3 {
 			direction := unit(len(analytic), random)
 			var want float64
@@ -103,11 +126,11 @@ func checkGradients(t *testing.T, g *model.Graph, learn objective) {
 				want += float64(d) * float64(analytic[i])
 			}
 			const step = 1e-3
-			kernel.Axpy(params.values(n), step, direction)
+			kernel.Axpy(params.of(n), step, direction)
 			up := loss()
-			kernel.Axpy(params.values(n), -2*step, direction)
+			kernel.Axpy(params.of(n), -2*step, direction)
 			down := loss()
-			kernel.Axpy(params.values(n), step, direction)
+			kernel.Axpy(params.of(n), step, direction)
 			got := (up - down) / (2 * step)
 			if math.Abs(got-want) > 0.02*(math.Abs(got)+math.Abs(want))+2e-3*math.Max(1, up) {
 				t.Errorf("%s: the slope along a direction is %g, the gradient says %g", n.Name, got, want)
@@ -129,7 +152,8 @@ func unit(n int, random *rand.Rand) []float32 {
 
 // fillRandomly sets every input, label and weight of a lane.
 func fillRandomly(l *lane, g *model.Graph, random *rand.Rand) {
-	for name, x := range l.inputs {
+	for _, name := range slices.Sorted(maps.Keys(l.inputs)) {
+		x := l.inputs[name]
 		for i := range x {
 			x[i] = float32(random.NormFloat64())
 			switch name {
@@ -139,6 +163,8 @@ func fillRandomly(l *lane, g *model.Graph, random *rand.Rand) {
 				x[i] = float32(random.IntN(2))
 			case leafWeights:
 				x[i] = random.Float32()
+			case "row":
+				x[i] = float32(random.IntN(l.events))
 			}
 		}
 	}
@@ -151,33 +177,24 @@ func TestGradientsAddUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := newLearner(g, newParameters(g, 1), 4, crossEntropy(g))
+	l, err := newLearner(g, newParameters(g, 1), rows{batch: 4}, crossEntropy(g))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.close()
 	fillRandomly(l, g, rand.New(rand.NewPCG(5, 6)))
-	once := map[string][]float32{}
+	var once []float32
 	for runs := 1; runs <= 3; runs++ {
 		if err := l.run(); err != nil {
 			t.Fatal(err)
 		}
-		for name, gradient := range l.gradients {
-			if runs == 1 {
-				once[name] = append([]float32{}, floats(gradient)...)
-				continue
-			}
-			for i, v := range floats(gradient) {
-				if want := float32(runs) * once[name][i]; math.Abs(float64(v-want)) > 1e-4*(1+math.Abs(float64(want))) {
-					t.Fatalf("%s[%d] is %g after %d runs, want %g", name, i, v, runs, want)
-				}
-			}
+		if runs == 1 {
+			once = append(once, l.gradient.all...)
 		}
-	}
-	l.clearGradients()
-	for name, gradient := range l.gradients {
-		if kernel.SquaredNorm(floats(gradient)) != 0 {
-			t.Errorf("%s is not cleared", name)
+		for i, v := range l.gradient.all {
+			if want := float32(runs) * once[i]; math.Abs(float64(v-want)) > 1e-4*(1+math.Abs(float64(want))) {
+				t.Fatalf("gradient %d is %g after %d runs, want %g", i, v, runs, want)
+			}
 		}
 	}
 }

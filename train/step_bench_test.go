@@ -3,69 +3,116 @@ package train
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"moments/model"
 )
 
-// BenchmarkStep times one step of the optimiser on batches of 256 rows, by
-// micro-batch and lanes.
-func BenchmarkStep(b *testing.B) {
-	edges := make([][]float32, 20)
-	for i := range edges {
-		for j := range 49 {
-			edges[i] = append(edges[i], float32(j-24)/8)
-		}
+// A benchmarkCase is a network and its batch, in the micro-batches that suit
+// it.
+type benchmarkCase struct {
+	network        model.Network
+	batch, micro   int
+	dropout        float32
+	in, journey    int // of recurrent networks: width of an event, events of a journey
+	reconstruction bool
+}
+
+// trainingCases are the steps that docs/benchmarks compares with PyTorch's.
+var trainingCases = map[string]benchmarkCase{
+	"mlp":         {network: model.MLP{Table: model.Table{Numeric: 64}, Targets: 1, Hidden: []int{256, 256}}, batch: 256, micro: 128},
+	"mlp4096":     {network: model.MLP{Table: model.Table{Numeric: 64}, Targets: 1, Hidden: []int{256, 256}}, batch: 4096, micro: 128},
+	"autoencoder": {network: autoencoder{[]int{64, 128, 32, 128, 64}}, batch: 256, micro: 128, reconstruction: true},
+	"tabm": {network: model.TabM{Table: model.Table{Numeric: 20, Edges: slices.Repeat([][]float32{normalEdges()}, 20)},
+		Targets: 1, Members: 16, Width: 256, Layers: 2, Embedding: 16}, batch: 256, micro: 32, dropout: 0.1},
+	"gru": {network: recurrentNetwork{in: 32, width: 64}, batch: 128, micro: 64, in: 32, journey: 32},
+}
+
+// normalEdges are the edges of 48 bins.
+func normalEdges() []float32 {
+	var edges []float32
+	for j := range 49 {
+		edges = append(edges, float32(j-24)/8)
 	}
-	for name, network := range map[string]model.Network{
-		"MLP":  model.MLP{Table: model.Table{Numeric: 64}, Targets: 1, Hidden: []int{256, 256}},
-		"TabM": model.TabM{Table: model.Table{Numeric: 20, Edges: edges}, Targets: 1, Members: 16, Width: 256, Layers: 2, Embedding: 16},
-	} {
-		for _, micro := range []int{8, 16, 32, 64, 128} {
-			for _, threads := range []int{1, 2} {
-				b.Run(fmt.Sprintf("%s/micro=%d/threads=%d", name, micro, threads), func(b *testing.B) { benchmarkStep(b, network, micro, threads) })
-			}
+	return edges
+}
+
+// autoencoder is a plain one, of the given widths.
+type autoencoder struct{ widths []int }
+
+func (a autoencoder) Forward(b model.Builder) model.Outputs {
+	x := b.Input(model.InputNumeric, a.widths[0])
+	last := len(a.widths) - 1
+	for i, width := range a.widths[1:last] {
+		x = model.Linear(b.In("layer/%d", i), x, width, model.ReLU)
+	}
+	return model.Outputs{model.OutputReconstruction: model.Linear(b.In("head"), x, a.widths[last], model.Identity)}
+}
+
+// BenchmarkTrainingStep times one step of the optimiser, Adam without decay,
+// clipping or averaging, on a whole batch.
+func BenchmarkTrainingStep(b *testing.B) {
+	for name, c := range trainingCases {
+		for _, threads := range []int{1, 2} {
+			b.Run(fmt.Sprintf("%s/threads=%d", name, threads), func(b *testing.B) { c.run(b, threads) })
 		}
 	}
 }
 
-func benchmarkStep(b *testing.B, network model.Network, micro, threads int) {
-	const batch = 256
-	g, err := model.Build(network)
+// BenchmarkMicroBatch times the same steps by the size of the micro-batch.
+func BenchmarkMicroBatch(b *testing.B) {
+	for name, c := range trainingCases {
+		for _, micro := range []int{16, 32, 64, 128} {
+			c.micro = micro
+			b.Run(fmt.Sprintf("%s/micro=%d", name, micro), func(b *testing.B) { c.run(b, 1) })
+		}
+	}
+}
+
+func (c benchmarkCase) run(b *testing.B, threads int) {
+	g, err := model.Build(c.network)
 	if err != nil {
 		b.Fatal(err)
 	}
-	params := newParameters(g, 1)
+	learn := crossEntropy
+	if c.reconstruction {
+		learn = squaredError
+	}
+	params, room := newParameters(g, 1), rows{batch: c.micro, events: c.micro * c.journey, steps: slices.Repeat([]int{c.micro}, c.journey)}
 	var lanes []*lane
 	for range threads {
-		l, err := newLearner(g, params, micro, crossEntropy(g))
+		l, err := newLearner(g, params, room, learn(g))
 		if err != nil {
 			b.Fatal(err)
 		}
-		l.dropout = 0.1
+		l.dropout = c.dropout
 		fillRandomly(l, g, rand.New(rand.NewPCG(5, 6)))
+		for i := range l.inputs["row"] { // the last event of each journey
+			l.inputs["row"][i] = float32((c.journey-1)*c.micro + i)
+		}
 		lanes = append(lanes, l)
 	}
-	c := hire(lanes)
-	defer c.dismiss()
-	optimiser, learned := newAdamW(1e-3, 1e-4, 1), params.learn(lanes)
-	optimiser.Scale = 1.0 / batch
+	crew := hire(lanes)
+	defer crew.dismiss()
+	optimiser, learned := newAdamW(crew, 1e-3, 0, 0), params.learn(lanes)
+	optimiser.Scale, optimiser.Average = 1/float64(c.batch), 0
+	share := func(i int, l *lane) error {
+		clear(l.gradient.all)
+		for m := i; m*c.micro < c.batch; m += threads {
+			l.seed(uint64(m))
+			if err := l.run(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	b.ReportAllocs()
 	for b.Loop() {
-		err := c.each(func(i int, l *lane) error {
-			l.clearGradients()
-			for m := i; m*micro < batch; m += threads {
-				l.key++
-				if err := l.run(); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err == nil {
-			err = optimiser.Step(learned)
+		if err := crew.each(share); err != nil {
+			b.Fatal(err)
 		}
-		if err != nil {
+		if err := optimiser.Step(learned.sections); err != nil {
 			b.Fatal(err)
 		}
 	}

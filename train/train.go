@@ -1,7 +1,8 @@
 // Package train fits networks to prepared data. Gorgonia lives here and nowhere
-// else: it keeps the symbolic graph, derives the gradients and runs both on its
-// tape machine. What the nodes compute are coarse operations over package
-// model/kernel, each of which owns its buffers; see lower and rules.
+// else: it keeps the symbolic graph and derives the gradients. What the nodes
+// compute are coarse operations over package model/kernel, each of which owns
+// its buffers; see lower and rules. A machine that allocates nothing runs them;
+// see tape.
 //
 // A network runs on fixed micro-batches, in one lane (graph, machine, buffers)
 // for each core. The same seed and the same number of threads give the same
@@ -214,7 +215,7 @@ func (r *run) predict(g *model.Graph, p *classification, saved map[string]weight
 	if err := params.restore(saved); err != nil {
 		return nil, err
 	}
-	l, err := newPredictor(g, params, r.config.MicroBatch, model.OutputProbability)
+	l, err := newPredictor(g, params, rows{batch: r.config.MicroBatch}, model.OutputProbability)
 	if err != nil {
 		return nil, err
 	}

@@ -81,7 +81,7 @@ func testNetwork(t testing.TB, random *rand.Rand, name string, role Role, share 
 		t.Fatal(err)
 	}
 	for _, p := range g.Params() {
-		data := make([]float32, p.Size(1))
+		data := make([]float32, p.RowSize())
 		for i := range data {
 			data[i] = random.Float32()
 		}

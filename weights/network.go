@@ -92,8 +92,8 @@ func (n *Network) checkParams(g *model.Graph) error {
 		if !slices.Equal(t.Shape, p.Shape) {
 			return fmt.Errorf("weights: %s: %s has shape %v, want %v", n.Name, p.Name, t.Shape, p.Shape)
 		}
-		if len(t.Data) != p.Size(1) {
-			return fmt.Errorf("weights: %s: %s has %d values, want %d", n.Name, p.Name, len(t.Data), p.Size(1))
+		if len(t.Data) != p.RowSize() {
+			return fmt.Errorf("weights: %s: %s has %d values, want %d", n.Name, p.Name, len(t.Data), p.RowSize())
 		}
 		if i := slices.IndexFunc(t.Data, notFinite); i >= 0 {
 			return fmt.Errorf("weights: %s: %s has %v at position %d, want finite values", n.Name, p.Name, t.Data[i], i)

@@ -1,0 +1,96 @@
+package train
+
+import (
+	"moments/model/kernel"
+)
+
+// Scratch buffers of a GRU: what the way forward leaves for the way back, and
+// what the steps of either need.
+const (
+	gruGates  = iota // (events, 3·width): z, r and n after each event
+	gruStates        // (events, 3·width): the products with the state before it
+	gruStart         // (journeys, width): the state before the first event
+	gruDX            // (journeys, 3·width): gradients of the gates' inputs
+	gruDS            // (journeys, 3·width): of the products with the state
+	gruDH            // (journeys, width): of the state, carried from step to step
+)
+
+// gru walks the packed events step by step. Every product is made when its step
+// needs it, while its rows are in the cache: all events' products with the input
+// weights at once would have to come back from memory.
+func gru(o *operation) {
+	in, width, steps := o.node.In[0].Width(), o.node.Width(), o.lane.steps
+	n := 3 * width
+	gates, states := o.need(gruGates, o.rows*n), o.need(gruStates, o.rows*n)
+	kernel.Pack(&o.packed[0], false, n, in, o.in[2], n)
+	kernel.Pack(&o.packed[1], false, n, width, o.in[4], n)
+	h, row := o.firstStates(), 0
+	for _, journeys := range steps {
+		x, s, out := gates[row*n:], states[row*n:], o.out[row*width:]
+		o.lane.work.GemmPacked(false, journeys, o.in[0][row*in:], in, &o.packed[0], x, n, o.in[3], kernel.Identity, false)
+		o.lane.work.GemmPacked(false, journeys, h, width, &o.packed[1], s, n, o.in[5], kernel.Identity, false)
+		kernel.GRUStep(out, x, x, s, h, nil, journeys, width)
+		h, row = out, row+journeys
+	}
+}
+
+// firstStates is the learned first state, once for each journey.
+func (o *operation) firstStates() []float32 {
+	width, journeys := o.node.Width(), 0
+	if steps := o.lane.steps; len(steps) > 0 {
+		journeys = steps[0]
+	}
+	start := o.need(gruStart, journeys*width)
+	for j := range journeys {
+		copy(start[j*width:], o.in[1])
+	}
+	return start
+}
+
+// gruBackward walks the steps back (back-propagation through time).
+func gruBackward(o *operation) {
+	in, width, steps := o.node.In[0].Width(), o.node.Width(), o.lane.steps
+	if len(steps) == 0 {
+		return
+	}
+	n, work := 3*width, &o.lane.work
+	gates, states, start := o.need(gruGates, o.rows*n), o.need(gruStates, o.rows*n), o.need(gruStart, steps[0]*width)
+	dx, ds, dh := o.need(gruDX, steps[0]*n), o.need(gruDS, steps[0]*n), o.need(gruDH, steps[0]*width)
+	kernel.Pack(&o.packed[0], true, in, n, o.in[2], n)
+	kernel.Pack(&o.packed[1], true, width, n, o.in[4], n)
+	clear(dh)
+	for t, row := len(steps)-1, o.rows; t >= 0; t-- {
+		journeys := steps[t]
+		row -= journeys
+		h := start
+		if t > 0 {
+			h = o.out[(row-steps[t-1])*width:]
+		}
+		kernel.Axpy(dh[:journeys*width], 1, o.dout[row*width:][:journeys*width])
+		kernel.GRUStepBackward(dx, ds, dh, dh, gates[row*n:], states[row*n:], h, nil, journeys, width)
+		kernel.AddColumnSums(o.din[3], dx, journeys, n)
+		kernel.AddColumnSums(o.din[5], ds, journeys, n)
+		work.Gemm(true, false, in, n, journeys, o.in[0][row*in:], in, dx, n, o.din[2], n, nil, kernel.Identity, true)
+		work.Gemm(true, false, width, n, journeys, h, width, ds, n, o.din[4], n, nil, kernel.Identity, true)
+		work.GemmPacked(false, journeys, ds, n, &o.packed[1], dh, width, nil, kernel.Identity, true)
+		if o.din[0] != nil {
+			work.GemmPacked(false, journeys, dx, n, &o.packed[0], o.din[0][row*in:], in, nil, kernel.Identity, false)
+		}
+	}
+	kernel.AddColumnSums(o.din[1], dh, steps[0], width)
+}
+
+func selectRows(o *operation) {
+	width := o.node.Width()
+	for i, at := range o.in[1] {
+		copy(o.out[i*width:][:width], o.in[0][int(at)*width:])
+	}
+}
+
+func selectRowsBackward(o *operation) {
+	width := o.node.Width()
+	clear(o.din[0])
+	for i, at := range o.in[1] {
+		kernel.Axpy(o.din[0][int(at)*width:][:width], 1, o.dout[i*width:][:width])
+	}
+}
