@@ -38,7 +38,7 @@ func TestNothingIsAllocated(t *testing.T) {
 			GRUStepBackward(b[:600], b[600:], y[:200], y[:200], a[:600], c[:600], c[600:], nil, 10, 20)
 		},
 		"softmax":          func() { SoftmaxCrossEntropy(a, b, c, nil, 10, 30) },
-		"layer norm":       func() { LayerNorm(c, y, a, b, b, 10, 30, 1e-5) },
+		"layer norm":       func() { LayerNorm(c, y, a, b, b, 10, 30, 1e-5, &w) },
 		"batch norm":       func() { BatchNorm(c, y, a, b, b, nil, 10, 30, 1e-5, &w) },
 		"piecewise linear": func() { PiecewiseLinear(y, p.x, p.edges, p.slope, p.bias, p.table, 20, 3, 5, 16, &w) },
 		"piecewise linear backward": func() {

@@ -150,6 +150,7 @@ func BenchmarkMemory(b *testing.B) {
 		ids[i] = float32(r.IntN(1000))
 	}
 	table := random(r, 1000*16)
+	var w Workspace
 	for _, k := range []struct {
 		name  string
 		bytes int // read and written
@@ -170,6 +171,11 @@ func BenchmarkMemory(b *testing.B) {
 		{"Sigmoid", 8 * n, func() { Sigmoid(z, x) }},
 		{"SigmoidCrossEntropy", 8 * n, func() { SigmoidCrossEntropy(z, x, m, v, n/16, 16, 1) }},
 		{"SquaredError", 12 * n, func() { SquaredError(z, x, y, nil, rows, cols) }},
+		{"LayerNorm", 8 * n, func() { LayerNorm(z, m, x, row, row, rows, cols, 1e-5, &w) }},
+		{"LayerNormBackward", 12 * n, func() { LayerNormBackward(z, sum, sum, y, x, m, row, rows, cols, &w) }},
+		{"BatchNorm", 8 * n, func() { BatchNorm(z, m, x, row, row, nil, rows, cols, 1e-5, &w) }},
+		{"BatchNormApply", 8 * n, func() { BatchNormApply(z, v, x, row, row, nil, rows, cols, 1e-5, &w) }},
+		{"BatchNormBackward", 12 * n, func() { BatchNormBackward(z, sum, sum, y, x, v, row, nil, rows, cols, 1e-5, &w) }},
 		{"Tanh", 8 * n, func() { Tanh(z, x) }},
 		{"GRUStep", 36 * n / 4, func() { GRUStep(z[:n/4], gates, x, y, m[:n/4], nil, rows, cols/4) }},
 		{"GRUStepBackward", 48 * n / 4, func() { GRUStepBackward(gates, z, sumH, x[:n/4], gates, y, m[:n/4], nil, rows, cols/4) }},

@@ -41,10 +41,11 @@ type Workspace struct {
 	pack  []float32 // op(b) of the running Gemm, one block of its depth
 	sums  []float32 // raw dot products, or a transposed result
 	heads []float32 // columns of a narrow op(B)
-	table []float32 // prefix sums of PiecewiseLinear, or scales of BatchNorm
+	table []float32 // prefix sums of PiecewiseLinear, or BatchNorm's columns
 	bin   []int32   // bins of one feature of PiecewiseLinear
 	frac  []float32 // positions in those bins
 	wide  []float64 // sums of BatchNorm's columns
+	rows  layerBlock
 }
 
 // grow returns *buf with length n, its contents undefined.

@@ -264,6 +264,56 @@ func gruForwardAVX512(out *float32, gates *float32, x *float32, s *float32, h *f
 //go:noescape
 func gruBackwardAVX512(dx *float32, ds *float32, dh *float32, dout *float32, gates *float32, s *float32, h *float32, width int, n int)
 
+// rowSumsAVX512 computes sums[i] = Σ_j x[i,j].
+//
+//go:noescape
+func rowSumsAVX512(sums *float64, x *float32, rows int, cols int)
+
+// rowSquaresAVX512 computes sums[i] = Σ_j (x[i,j] - saved[i,0])².
+//
+//go:noescape
+func rowSquaresAVX512(sums *float64, x *float32, saved *float32, rows int, cols int)
+
+// layerNormAVX512 writes (x - saved[i,0] - rest[i,0])·saved[i,1]∘gain + bias.
+//
+//go:noescape
+func layerNormAVX512(dst *float32, x *float32, gain *float32, bias *float32, saved *float32, rest *float32, rows int, cols int)
+
+// layerNormSumsAVX512 adds to dgain and dbias and sums dy∘gain, and that times the normalised value, over rows.
+//
+//go:noescape
+func layerNormSumsAVX512(sum *float64, along *float64, dgain *float32, dbias *float32, dy *float32, x *float32, gain *float32, saved *float32, rows int, cols int)
+
+// layerNormBackwardAVX512 writes saved[i,1]·(dy∘gain - lines[i,0] - (x - saved[i,0])·lines[i,1]).
+//
+//go:noescape
+func layerNormBackwardAVX512(dx *float32, dy *float32, x *float32, gain *float32, saved *float32, lines *float32, rows int, cols int)
+
+// columnSumsAVX512 computes sums[j] += Σ_i x[i,j].
+//
+//go:noescape
+func columnSumsAVX512(sums *float64, x *float32, rows int, cols int)
+
+// columnSquaresAVX512 computes sums[j] += Σ_i (x[i,j] - mean[j])².
+//
+//go:noescape
+func columnSquaresAVX512(sums *float64, x *float32, mean *float32, rows int, cols int)
+
+// batchNormSumsAVX512 computes sum[j] += Σ_i dy[i,j] and along[j] += Σ_i dy[i,j]·(x[i,j] - mean[j]).
+//
+//go:noescape
+func batchNormSumsAVX512(sum *float64, along *float64, dy *float32, x *float32, mean *float32, rows int, cols int)
+
+// batchNormAVX512 writes (x - mean)∘factor + bias.
+//
+//go:noescape
+func batchNormAVX512(dst *float32, x *float32, mean *float32, factor *float32, bias *float32, rows int, cols int)
+
+// batchNormBackwardAVX512 writes factor∘(dy - level - (x - mean)∘slope).
+//
+//go:noescape
+func batchNormBackwardAVX512(dx *float32, dy *float32, x *float32, mean *float32, factor *float32, level *float32, slope *float32, rows int, cols int)
+
 // tileAVX2x16r1 is tileAVX2 for 1 rows and up to 16 columns.
 //
 //go:noescape
@@ -428,3 +478,53 @@ func gruForwardAVX2(out *float32, gates *float32, x *float32, s *float32, h *flo
 //
 //go:noescape
 func gruBackwardAVX2(dx *float32, ds *float32, dh *float32, dout *float32, gates *float32, s *float32, h *float32, width int, n int)
+
+// rowSumsAVX2 computes sums[i] = Σ_j x[i,j].
+//
+//go:noescape
+func rowSumsAVX2(sums *float64, x *float32, rows int, cols int)
+
+// rowSquaresAVX2 computes sums[i] = Σ_j (x[i,j] - saved[i,0])².
+//
+//go:noescape
+func rowSquaresAVX2(sums *float64, x *float32, saved *float32, rows int, cols int)
+
+// layerNormAVX2 writes (x - saved[i,0] - rest[i,0])·saved[i,1]∘gain + bias.
+//
+//go:noescape
+func layerNormAVX2(dst *float32, x *float32, gain *float32, bias *float32, saved *float32, rest *float32, rows int, cols int)
+
+// layerNormSumsAVX2 adds to dgain and dbias and sums dy∘gain, and that times the normalised value, over rows.
+//
+//go:noescape
+func layerNormSumsAVX2(sum *float64, along *float64, dgain *float32, dbias *float32, dy *float32, x *float32, gain *float32, saved *float32, rows int, cols int)
+
+// layerNormBackwardAVX2 writes saved[i,1]·(dy∘gain - lines[i,0] - (x - saved[i,0])·lines[i,1]).
+//
+//go:noescape
+func layerNormBackwardAVX2(dx *float32, dy *float32, x *float32, gain *float32, saved *float32, lines *float32, rows int, cols int)
+
+// columnSumsAVX2 computes sums[j] += Σ_i x[i,j].
+//
+//go:noescape
+func columnSumsAVX2(sums *float64, x *float32, rows int, cols int)
+
+// columnSquaresAVX2 computes sums[j] += Σ_i (x[i,j] - mean[j])².
+//
+//go:noescape
+func columnSquaresAVX2(sums *float64, x *float32, mean *float32, rows int, cols int)
+
+// batchNormSumsAVX2 computes sum[j] += Σ_i dy[i,j] and along[j] += Σ_i dy[i,j]·(x[i,j] - mean[j]).
+//
+//go:noescape
+func batchNormSumsAVX2(sum *float64, along *float64, dy *float32, x *float32, mean *float32, rows int, cols int)
+
+// batchNormAVX2 writes (x - mean)∘factor + bias.
+//
+//go:noescape
+func batchNormAVX2(dst *float32, x *float32, mean *float32, factor *float32, bias *float32, rows int, cols int)
+
+// batchNormBackwardAVX2 writes factor∘(dy - level - (x - mean)∘slope).
+//
+//go:noescape
+func batchNormBackwardAVX2(dx *float32, dy *float32, x *float32, mean *float32, factor *float32, level *float32, slope *float32, rows int, cols int)

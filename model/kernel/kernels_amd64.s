@@ -6431,6 +6431,752 @@ vector:
 	VZEROUPPER
 	RET
 
+// func rowSumsAVX512(sums *float64, x *float32, rows int, cols int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·rowSumsAVX512(SB), NOSPLIT, $0-32
+	MOVQ  rows+16(FP), AX
+	MOVQ  cols+24(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  cols+24(FP), DX
+	MOVQ  DX, BX
+	ANDQ  $-16, BX
+	SUBQ  BX, DX
+	SHLQ  $0x02, BX
+	MOVL  $0x0000ffff, SI
+	MOVL  DX, DI
+	BZHIL DI, SI, SI
+	KMOVW SI, K1
+	MOVQ  x+8(FP), SI
+	MOVQ  sums+0(FP), DI
+
+row:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	XORQ   R8, R8
+	CMPQ   R8, BX
+	JGE    sumrest
+
+sum:
+	VCVTPS2PD (SI)(R8*1), Z2
+	VADDPD    Z2, Z0, Z0
+	VCVTPS2PD 32(SI)(R8*1), Z2
+	VADDPD    Z2, Z1, Z1
+	ADDQ      $0x00000040, R8
+	CMPQ      R8, BX
+	JLT       sum
+
+sumrest:
+	TESTQ         DX, DX
+	JZ            sumend
+	VMOVUPS.Z     (SI)(R8*1), K1, Z2
+	VEXTRACTF64X4 $0x01, Z2, Y3
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z3, Z1, Z1
+	VCVTPS2PD     Y2, Z3
+	VADDPD        Z3, Z0, Z0
+
+sumend:
+	VADDPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y2
+	VADDPD        Y2, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X2
+	VADDPD        X2, X0, X0
+	VPERMILPD     $0x01, X0, X2
+	VADDSD        X2, X0, X0
+	VMOVSD        X0, (DI)
+	ADDQ          $0x00000008, DI
+	ADDQ          CX, SI
+	DECQ          AX
+	JNZ           row
+	VZEROUPPER
+	RET
+
+// func rowSquaresAVX512(sums *float64, x *float32, saved *float32, rows int, cols int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·rowSquaresAVX512(SB), NOSPLIT, $0-40
+	MOVQ  rows+24(FP), AX
+	MOVQ  cols+32(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  cols+32(FP), DX
+	MOVQ  DX, BX
+	ANDQ  $-16, BX
+	SUBQ  BX, DX
+	SHLQ  $0x02, BX
+	MOVL  $0x0000ffff, SI
+	MOVL  DX, DI
+	BZHIL DI, SI, SI
+	KMOVW SI, K1
+	MOVQ  x+8(FP), SI
+	MOVQ  sums+0(FP), DI
+	MOVQ  saved+16(FP), R8
+
+row:
+	VXORPS       Z0, Z0, Z0
+	VXORPS       Z1, Z1, Z1
+	VBROADCASTSS (R8), Z4
+	XORQ         R9, R9
+	CMPQ         R9, BX
+	JGE          squarerest
+
+square:
+	VMOVUPS       (SI)(R9*1), Z2
+	VSUBPS        Z4, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z2, Y3
+	VCVTPS2PD     Y3, Z3
+	VFMADD231PD   Z3, Z3, Z1
+	VCVTPS2PD     Y2, Z2
+	VFMADD231PD   Z2, Z2, Z0
+	ADDQ          $0x00000040, R9
+	CMPQ          R9, BX
+	JLT           square
+
+squarerest:
+	TESTQ         DX, DX
+	JZ            squareend
+	VMOVUPS.Z     (SI)(R9*1), K1, Z2
+	VSUBPS        Z4, Z2, Z2
+	VMOVAPS.Z     Z2, K1, Z2
+	VEXTRACTF64X4 $0x01, Z2, Y3
+	VCVTPS2PD     Y3, Z3
+	VFMADD231PD   Z3, Z3, Z1
+	VCVTPS2PD     Y2, Z2
+	VFMADD231PD   Z2, Z2, Z0
+
+squareend:
+	VADDPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y2
+	VADDPD        Y2, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X2
+	VADDPD        X2, X0, X0
+	VPERMILPD     $0x01, X0, X2
+	VADDSD        X2, X0, X0
+	VMOVSD        X0, (DI)
+	ADDQ          $0x00000008, DI
+	ADDQ          $0x00000008, R8
+	ADDQ          CX, SI
+	DECQ          AX
+	JNZ           row
+	VZEROUPPER
+	RET
+
+// func layerNormAVX512(dst *float32, x *float32, gain *float32, bias *float32, saved *float32, rest *float32, rows int, cols int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·layerNormAVX512(SB), NOSPLIT, $0-64
+	MOVQ  gain+16(FP), AX
+	MOVQ  bias+24(FP), CX
+	MOVQ  rows+48(FP), DX
+	MOVQ  cols+56(FP), BX
+	SHLQ  $0x02, BX
+	MOVQ  cols+56(FP), SI
+	MOVQ  SI, DI
+	ANDQ  $-16, DI
+	SUBQ  DI, SI
+	SHLQ  $0x02, DI
+	MOVL  $0x0000ffff, R8
+	MOVL  SI, R9
+	BZHIL R9, R8, R8
+	KMOVW R8, K1
+	MOVQ  dst+0(FP), R8
+	MOVQ  x+8(FP), R9
+	MOVQ  saved+32(FP), R10
+	MOVQ  rest+40(FP), R11
+
+row:
+	VBROADCASTSS (R10), Z0
+	VBROADCASTSS 4(R10), Z1
+	VBROADCASTSS (R11), Z2
+	XORQ         R12, R12
+	CMPQ         R12, DI
+	JGE          normaliserest
+
+normalise:
+	VMOVUPS     (R9)(R12*1), Z3
+	VSUBPS      Z0, Z3, Z3
+	VSUBPS      Z2, Z3, Z3
+	VMULPS      Z1, Z3, Z3
+	VMOVUPS     (AX)(R12*1), Z4
+	VMOVUPS     (CX)(R12*1), Z5
+	VFMADD213PS Z5, Z4, Z3
+	VMOVUPS     Z3, (R8)(R12*1)
+	ADDQ        $0x00000040, R12
+	CMPQ        R12, DI
+	JLT         normalise
+
+normaliserest:
+	TESTQ       SI, SI
+	JZ          normaliseend
+	VMOVUPS.Z   (R9)(R12*1), K1, Z3
+	VSUBPS      Z0, Z3, Z3
+	VSUBPS      Z2, Z3, Z3
+	VMULPS      Z1, Z3, Z3
+	VMOVUPS.Z   (AX)(R12*1), K1, Z4
+	VMOVUPS.Z   (CX)(R12*1), K1, Z5
+	VFMADD213PS Z5, Z4, Z3
+	VMOVUPS     Z3, K1, (R8)(R12*1)
+
+normaliseend:
+	ADDQ $0x00000008, R10
+	ADDQ $0x00000008, R11
+	ADDQ BX, R8
+	ADDQ BX, R9
+	DECQ DX
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func layerNormSumsAVX512(sum *float64, along *float64, dgain *float32, dbias *float32, dy *float32, x *float32, gain *float32, saved *float32, rows int, cols int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·layerNormSumsAVX512(SB), NOSPLIT, $0-80
+	MOVQ  gain+48(FP), AX
+	MOVQ  dgain+16(FP), CX
+	MOVQ  dbias+24(FP), DX
+	MOVQ  rows+64(FP), BX
+	MOVQ  cols+72(FP), SI
+	SHLQ  $0x02, SI
+	MOVQ  cols+72(FP), DI
+	MOVQ  DI, R8
+	ANDQ  $-16, R8
+	SUBQ  R8, DI
+	SHLQ  $0x02, R8
+	MOVL  $0x0000ffff, R9
+	MOVL  DI, R10
+	BZHIL R10, R9, R9
+	KMOVW R9, K1
+	MOVQ  dy+32(FP), R9
+	MOVQ  x+40(FP), R10
+	MOVQ  saved+56(FP), R11
+	MOVQ  sum+0(FP), R12
+	MOVQ  along+8(FP), R13
+
+row:
+	VXORPS       Z0, Z0, Z0
+	VXORPS       Z1, Z1, Z1
+	VXORPS       Z2, Z2, Z2
+	VXORPS       Z3, Z3, Z3
+	VBROADCASTSS (R11), Z4
+	VBROADCASTSS 4(R11), Z5
+	XORQ         R14, R14
+	CMPQ         R14, R8
+	JGE          sumrest
+
+sum:
+	VMOVUPS       (R10)(R14*1), Z6
+	VSUBPS        Z4, Z6, Z6
+	VMULPS        Z5, Z6, Z6
+	VMOVUPS       (R9)(R14*1), Z7
+	VMOVUPS       (DX)(R14*1), Z9
+	VADDPS        Z7, Z9, Z9
+	VMOVUPS       Z9, (DX)(R14*1)
+	VMOVUPS       (CX)(R14*1), Z9
+	VFMADD231PS   Z6, Z7, Z9
+	VMOVUPS       Z9, (CX)(R14*1)
+	VMOVUPS       (AX)(R14*1), Z8
+	VMULPS        Z7, Z8, Z8
+	VMULPS        Z8, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z8, Y9
+	VCVTPS2PD     Y9, Z9
+	VADDPD        Z9, Z1, Z1
+	VCVTPS2PD     Y8, Z9
+	VADDPD        Z9, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z6, Y9
+	VCVTPS2PD     Y9, Z9
+	VADDPD        Z9, Z3, Z3
+	VCVTPS2PD     Y6, Z9
+	VADDPD        Z9, Z2, Z2
+	ADDQ          $0x00000040, R14
+	CMPQ          R14, R8
+	JLT           sum
+
+sumrest:
+	TESTQ         DI, DI
+	JZ            sumend
+	VMOVUPS.Z     (R10)(R14*1), K1, Z6
+	VSUBPS        Z4, Z6, Z6
+	VMULPS        Z5, Z6, Z6
+	VMOVUPS.Z     (R9)(R14*1), K1, Z7
+	VMOVUPS.Z     (DX)(R14*1), K1, Z9
+	VADDPS        Z7, Z9, Z9
+	VMOVUPS       Z9, K1, (DX)(R14*1)
+	VMOVUPS.Z     (CX)(R14*1), K1, Z9
+	VFMADD231PS   Z6, Z7, Z9
+	VMOVUPS       Z9, K1, (CX)(R14*1)
+	VMOVUPS.Z     (AX)(R14*1), K1, Z8
+	VMULPS        Z7, Z8, Z8
+	VMULPS        Z8, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z8, Y9
+	VCVTPS2PD     Y9, Z9
+	VADDPD        Z9, Z1, Z1
+	VCVTPS2PD     Y8, Z9
+	VADDPD        Z9, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z6, Y9
+	VCVTPS2PD     Y9, Z9
+	VADDPD        Z9, Z3, Z3
+	VCVTPS2PD     Y6, Z9
+	VADDPD        Z9, Z2, Z2
+
+sumend:
+	VADDPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y9
+	VADDPD        Y9, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X9
+	VADDPD        X9, X0, X0
+	VPERMILPD     $0x01, X0, X9
+	VADDSD        X9, X0, X0
+	VMOVSD        X0, (R12)
+	VADDPD        Z3, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z2, Y9
+	VADDPD        Y9, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X9
+	VADDPD        X9, X2, X2
+	VPERMILPD     $0x01, X2, X9
+	VADDSD        X9, X2, X2
+	VMOVSD        X2, (R13)
+	ADDQ          $0x00000008, R11
+	ADDQ          $0x00000008, R12
+	ADDQ          $0x00000008, R13
+	ADDQ          SI, R9
+	ADDQ          SI, R10
+	DECQ          BX
+	JNZ           row
+	VZEROUPPER
+	RET
+
+// func layerNormBackwardAVX512(dx *float32, dy *float32, x *float32, gain *float32, saved *float32, lines *float32, rows int, cols int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·layerNormBackwardAVX512(SB), NOSPLIT, $0-64
+	MOVQ  gain+24(FP), AX
+	MOVQ  rows+48(FP), CX
+	MOVQ  cols+56(FP), DX
+	SHLQ  $0x02, DX
+	MOVQ  cols+56(FP), BX
+	MOVQ  BX, SI
+	ANDQ  $-16, SI
+	SUBQ  SI, BX
+	SHLQ  $0x02, SI
+	MOVL  $0x0000ffff, DI
+	MOVL  BX, R8
+	BZHIL R8, DI, DI
+	KMOVW DI, K1
+	MOVQ  dx+0(FP), DI
+	MOVQ  dy+8(FP), R8
+	MOVQ  x+16(FP), R9
+	MOVQ  saved+32(FP), R10
+	MOVQ  lines+40(FP), R11
+
+row:
+	VBROADCASTSS (R10), Z0
+	VBROADCASTSS 4(R10), Z1
+	VBROADCASTSS (R11), Z2
+	VBROADCASTSS 4(R11), Z3
+	XORQ         R12, R12
+	CMPQ         R12, SI
+	JGE          backrest
+
+back:
+	VMOVUPS      (R9)(R12*1), Z4
+	VSUBPS       Z0, Z4, Z4
+	VMOVUPS      (R8)(R12*1), Z5
+	VMULPS       (AX)(R12*1), Z5, Z5
+	VSUBPS       Z2, Z5, Z5
+	VFNMADD231PS Z3, Z4, Z5
+	VMULPS       Z1, Z5, Z5
+	VMOVUPS      Z5, (DI)(R12*1)
+	ADDQ         $0x00000040, R12
+	CMPQ         R12, SI
+	JLT          back
+
+backrest:
+	TESTQ        BX, BX
+	JZ           backend
+	VMOVUPS.Z    (R9)(R12*1), K1, Z4
+	VSUBPS       Z0, Z4, Z4
+	VMOVUPS.Z    (R8)(R12*1), K1, Z5
+	VMOVUPS.Z    (AX)(R12*1), K1, Z6
+	VMULPS       Z6, Z5, Z5
+	VSUBPS       Z2, Z5, Z5
+	VFNMADD231PS Z3, Z4, Z5
+	VMULPS       Z1, Z5, Z5
+	VMOVUPS      Z5, K1, (DI)(R12*1)
+
+backend:
+	ADDQ $0x00000008, R10
+	ADDQ $0x00000008, R11
+	ADDQ DX, DI
+	ADDQ DX, R8
+	ADDQ DX, R9
+	DECQ CX
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func columnSumsAVX512(sums *float64, x *float32, rows int, cols int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·columnSumsAVX512(SB), NOSPLIT, $0-32
+	MOVQ  rows+16(FP), AX
+	MOVQ  cols+24(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  cols+24(FP), DX
+	MOVQ  DX, BX
+	ANDQ  $-16, BX
+	SUBQ  BX, DX
+	SHLQ  $0x02, BX
+	MOVL  $0x0000ffff, SI
+	MOVL  DX, DI
+	BZHIL DI, SI, SI
+	KMOVW SI, K1
+	XORQ  SI, SI
+	CMPQ  SI, BX
+	JGE   columnsrest
+
+columns:
+	MOVQ    sums+0(FP), DI
+	VMOVUPS (DI)(SI*2), Z0
+	VMOVUPS 64(DI)(SI*2), Z1
+	MOVQ    x+8(FP), DI
+	ADDQ    SI, DI
+	MOVQ    AX, R8
+
+columnsrow:
+	VMOVUPS       (DI), Z8
+	VEXTRACTF64X4 $0x01, Z8, Y9
+	VCVTPS2PD     Y9, Z9
+	VADDPD        Z9, Z1, Z1
+	VCVTPS2PD     Y8, Z9
+	VADDPD        Z9, Z0, Z0
+	ADDQ          CX, DI
+	DECQ          R8
+	JNZ           columnsrow
+	MOVQ          sums+0(FP), DI
+	VMOVUPS       Z0, (DI)(SI*2)
+	VMOVUPS       Z1, 64(DI)(SI*2)
+	ADDQ          $0x00000040, SI
+	CMPQ          SI, BX
+	JLT           columns
+
+columnsrest:
+	TESTQ   DX, DX
+	JZ      columnsend
+	MOVQ    sums+0(FP), DX
+	VMOVUPS (DX)(SI*2), Z0
+	VMOVUPS 64(DX)(SI*2), Z1
+	MOVQ    x+8(FP), DX
+	ADDQ    SI, DX
+
+columnsmaskedrow:
+	VMOVUPS.Z     (DX), K1, Z8
+	VEXTRACTF64X4 $0x01, Z8, Y9
+	VCVTPS2PD     Y9, Z9
+	VADDPD        Z9, Z1, Z1
+	VCVTPS2PD     Y8, Z9
+	VADDPD        Z9, Z0, Z0
+	ADDQ          CX, DX
+	DECQ          AX
+	JNZ           columnsmaskedrow
+	MOVQ          sums+0(FP), AX
+	VMOVUPS       Z0, (AX)(SI*2)
+	VMOVUPS       Z1, 64(AX)(SI*2)
+
+columnsend:
+	VZEROUPPER
+	RET
+
+// func columnSquaresAVX512(sums *float64, x *float32, mean *float32, rows int, cols int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·columnSquaresAVX512(SB), NOSPLIT, $0-40
+	MOVQ  rows+24(FP), AX
+	MOVQ  cols+32(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  cols+32(FP), DX
+	MOVQ  DX, BX
+	ANDQ  $-16, BX
+	SUBQ  BX, DX
+	SHLQ  $0x02, BX
+	MOVL  $0x0000ffff, SI
+	MOVL  DX, DI
+	BZHIL DI, SI, SI
+	KMOVW SI, K1
+	XORQ  SI, SI
+	CMPQ  SI, BX
+	JGE   columnsrest
+
+columns:
+	MOVQ    sums+0(FP), DI
+	VMOVUPS (DI)(SI*2), Z0
+	VMOVUPS 64(DI)(SI*2), Z1
+	MOVQ    mean+16(FP), DI
+	VMOVUPS (DI)(SI*1), Z7
+	MOVQ    x+8(FP), DI
+	ADDQ    SI, DI
+	MOVQ    AX, R8
+
+columnsrow:
+	VMOVUPS       (DI), Z8
+	VSUBPS        Z7, Z8, Z8
+	VEXTRACTF64X4 $0x01, Z8, Y9
+	VCVTPS2PD     Y9, Z9
+	VFMADD231PD   Z9, Z9, Z1
+	VCVTPS2PD     Y8, Z8
+	VFMADD231PD   Z8, Z8, Z0
+	ADDQ          CX, DI
+	DECQ          R8
+	JNZ           columnsrow
+	MOVQ          sums+0(FP), DI
+	VMOVUPS       Z0, (DI)(SI*2)
+	VMOVUPS       Z1, 64(DI)(SI*2)
+	ADDQ          $0x00000040, SI
+	CMPQ          SI, BX
+	JLT           columns
+
+columnsrest:
+	TESTQ   DX, DX
+	JZ      columnsend
+	MOVQ    sums+0(FP), DX
+	VMOVUPS (DX)(SI*2), Z0
+	VMOVUPS 64(DX)(SI*2), Z1
+	MOVQ    mean+16(FP), DX
+	VMOVUPS (DX)(SI*1), Z7
+	MOVQ    x+8(FP), DX
+	ADDQ    SI, DX
+
+columnsmaskedrow:
+	VMOVUPS.Z     (DX), K1, Z8
+	VSUBPS        Z7, Z8, Z8
+	VEXTRACTF64X4 $0x01, Z8, Y9
+	VCVTPS2PD     Y9, Z9
+	VFMADD231PD   Z9, Z9, Z1
+	VCVTPS2PD     Y8, Z8
+	VFMADD231PD   Z8, Z8, Z0
+	ADDQ          CX, DX
+	DECQ          AX
+	JNZ           columnsmaskedrow
+	MOVQ          sums+0(FP), AX
+	VMOVUPS       Z0, (AX)(SI*2)
+	VMOVUPS       Z1, 64(AX)(SI*2)
+
+columnsend:
+	VZEROUPPER
+	RET
+
+// func batchNormSumsAVX512(sum *float64, along *float64, dy *float32, x *float32, mean *float32, rows int, cols int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·batchNormSumsAVX512(SB), NOSPLIT, $0-56
+	MOVQ  rows+40(FP), AX
+	MOVQ  cols+48(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  cols+48(FP), DX
+	MOVQ  DX, BX
+	ANDQ  $-16, BX
+	SUBQ  BX, DX
+	SHLQ  $0x02, BX
+	MOVL  $0x0000ffff, SI
+	MOVL  DX, DI
+	BZHIL DI, SI, SI
+	KMOVW SI, K1
+	XORQ  SI, SI
+	CMPQ  SI, BX
+	JGE   columnsrest
+
+columns:
+	MOVQ    sum+0(FP), DI
+	VMOVUPS (DI)(SI*2), Z0
+	VMOVUPS 64(DI)(SI*2), Z1
+	MOVQ    along+8(FP), DI
+	VMOVUPS (DI)(SI*2), Z2
+	VMOVUPS 64(DI)(SI*2), Z3
+	MOVQ    mean+32(FP), DI
+	VMOVUPS (DI)(SI*1), Z7
+	MOVQ    dy+16(FP), DI
+	ADDQ    SI, DI
+	MOVQ    x+24(FP), R8
+	ADDQ    SI, R8
+	MOVQ    AX, R9
+
+columnsrow:
+	VMOVUPS       (DI), Z9
+	VMOVUPS       (R8), Z8
+	VSUBPS        Z7, Z8, Z8
+	VCVTPS2PD     Y9, Z11
+	VADDPD        Z11, Z0, Z0
+	VCVTPS2PD     Y8, Z10
+	VFMADD231PD   Z11, Z10, Z2
+	VEXTRACTF64X4 $0x01, Z9, Y11
+	VCVTPS2PD     Y11, Z11
+	VADDPD        Z11, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z8, Y10
+	VCVTPS2PD     Y10, Z10
+	VFMADD231PD   Z11, Z10, Z3
+	ADDQ          CX, DI
+	ADDQ          CX, R8
+	DECQ          R9
+	JNZ           columnsrow
+	MOVQ          sum+0(FP), DI
+	VMOVUPS       Z0, (DI)(SI*2)
+	VMOVUPS       Z1, 64(DI)(SI*2)
+	MOVQ          along+8(FP), DI
+	VMOVUPS       Z2, (DI)(SI*2)
+	VMOVUPS       Z3, 64(DI)(SI*2)
+	ADDQ          $0x00000040, SI
+	CMPQ          SI, BX
+	JLT           columns
+
+columnsrest:
+	TESTQ   DX, DX
+	JZ      columnsend
+	MOVQ    sum+0(FP), DX
+	VMOVUPS (DX)(SI*2), Z0
+	VMOVUPS 64(DX)(SI*2), Z1
+	MOVQ    along+8(FP), DX
+	VMOVUPS (DX)(SI*2), Z2
+	VMOVUPS 64(DX)(SI*2), Z3
+	MOVQ    mean+32(FP), DX
+	VMOVUPS (DX)(SI*1), Z7
+	MOVQ    dy+16(FP), DX
+	ADDQ    SI, DX
+	MOVQ    x+24(FP), BX
+	ADDQ    SI, BX
+
+columnsmaskedrow:
+	VMOVUPS.Z     (DX), K1, Z9
+	VMOVUPS.Z     (BX), K1, Z8
+	VSUBPS        Z7, Z8, Z8
+	VCVTPS2PD     Y9, Z11
+	VADDPD        Z11, Z0, Z0
+	VCVTPS2PD     Y8, Z10
+	VFMADD231PD   Z11, Z10, Z2
+	VEXTRACTF64X4 $0x01, Z9, Y11
+	VCVTPS2PD     Y11, Z11
+	VADDPD        Z11, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z8, Y10
+	VCVTPS2PD     Y10, Z10
+	VFMADD231PD   Z11, Z10, Z3
+	ADDQ          CX, DX
+	ADDQ          CX, BX
+	DECQ          AX
+	JNZ           columnsmaskedrow
+	MOVQ          sum+0(FP), AX
+	VMOVUPS       Z0, (AX)(SI*2)
+	VMOVUPS       Z1, 64(AX)(SI*2)
+	MOVQ          along+8(FP), AX
+	VMOVUPS       Z2, (AX)(SI*2)
+	VMOVUPS       Z3, 64(AX)(SI*2)
+
+columnsend:
+	VZEROUPPER
+	RET
+
+// func batchNormAVX512(dst *float32, x *float32, mean *float32, factor *float32, bias *float32, rows int, cols int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·batchNormAVX512(SB), NOSPLIT, $0-56
+	MOVQ  rows+40(FP), AX
+	MOVQ  cols+48(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  cols+48(FP), DX
+	MOVQ  DX, BX
+	ANDQ  $-16, BX
+	SUBQ  BX, DX
+	SHLQ  $0x02, BX
+	MOVL  $0x0000ffff, SI
+	MOVL  DX, DI
+	BZHIL DI, SI, SI
+	KMOVW SI, K1
+	MOVQ  dst+0(FP), SI
+	MOVQ  x+8(FP), DI
+	MOVQ  mean+16(FP), R8
+	MOVQ  factor+24(FP), R9
+	MOVQ  bias+32(FP), R10
+
+row:
+	XORQ R11, R11
+	CMPQ R11, BX
+	JGE  columnsrest
+
+columns:
+	VMOVUPS     (DI)(R11*1), Z0
+	VSUBPS      (R8)(R11*1), Z0, Z0
+	VMOVUPS     (R9)(R11*1), Z1
+	VFMADD213PS (R10)(R11*1), Z1, Z0
+	VMOVUPS     Z0, (SI)(R11*1)
+	ADDQ        $0x00000040, R11
+	CMPQ        R11, BX
+	JLT         columns
+
+columnsrest:
+	TESTQ       DX, DX
+	JZ          columnsend
+	VMOVUPS.Z   (DI)(R11*1), K1, Z0
+	VSUBPS      (R8)(R11*1), Z0, Z0
+	VMOVUPS     (R9)(R11*1), Z1
+	VFMADD213PS (R10)(R11*1), Z1, Z0
+	VMOVUPS     Z0, K1, (SI)(R11*1)
+
+columnsend:
+	ADDQ CX, SI
+	ADDQ CX, DI
+	DECQ AX
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func batchNormBackwardAVX512(dx *float32, dy *float32, x *float32, mean *float32, factor *float32, level *float32, slope *float32, rows int, cols int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·batchNormBackwardAVX512(SB), NOSPLIT, $0-72
+	MOVQ  rows+56(FP), AX
+	MOVQ  cols+64(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  cols+64(FP), DX
+	MOVQ  DX, BX
+	ANDQ  $-16, BX
+	SUBQ  BX, DX
+	SHLQ  $0x02, BX
+	MOVL  $0x0000ffff, SI
+	MOVL  DX, DI
+	BZHIL DI, SI, SI
+	KMOVW SI, K1
+	MOVQ  dx+0(FP), SI
+	MOVQ  dy+8(FP), DI
+	MOVQ  x+16(FP), R8
+	MOVQ  mean+24(FP), R9
+	MOVQ  factor+32(FP), R10
+	MOVQ  level+40(FP), R11
+	MOVQ  slope+48(FP), R12
+
+row:
+	XORQ R13, R13
+	CMPQ R13, BX
+	JGE  columnsrest
+
+columns:
+	VMOVUPS      (R8)(R13*1), Z0
+	VSUBPS       (R9)(R13*1), Z0, Z0
+	VMOVUPS      (DI)(R13*1), Z1
+	VSUBPS       (R11)(R13*1), Z1, Z1
+	VFNMADD231PS (R12)(R13*1), Z0, Z1
+	VMULPS       (R10)(R13*1), Z1, Z1
+	VMOVUPS      Z1, (SI)(R13*1)
+	ADDQ         $0x00000040, R13
+	CMPQ         R13, BX
+	JLT          columns
+
+columnsrest:
+	TESTQ        DX, DX
+	JZ           columnsend
+	VMOVUPS.Z    (R8)(R13*1), K1, Z0
+	VSUBPS       (R9)(R13*1), Z0, Z0
+	VMOVUPS.Z    (DI)(R13*1), K1, Z1
+	VSUBPS       (R11)(R13*1), Z1, Z1
+	VFNMADD231PS (R12)(R13*1), Z0, Z1
+	VMULPS       (R10)(R13*1), Z1, Z1
+	VMOVUPS      Z1, K1, (SI)(R13*1)
+
+columnsend:
+	ADDQ CX, SI
+	ADDQ CX, DI
+	ADDQ CX, R8
+	DECQ AX
+	JNZ  row
+	VZEROUPPER
+	RET
+
 // func tileAVX2x16r1(k int, a *float32, aRow int, aDepth int, b *float32, bDepth int, c *float32, ldc int, bias *float32, mode int, last int)
 // Requires: AVX, FMA3
 TEXT ·tileAVX2x16r1(SB), NOSPLIT, $0-88
@@ -9192,5 +9938,743 @@ vector:
 	ADDQ    $0x00000020, DX
 	SUBQ    $0x00000008, BX
 	JNZ     vector
+	VZEROUPPER
+	RET
+
+// func rowSumsAVX2(sums *float64, x *float32, rows int, cols int)
+// Requires: AVX
+TEXT ·rowSumsAVX2(SB), NOSPLIT, $0-32
+	MOVQ    rows+16(FP), AX
+	MOVQ    cols+24(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    cols+24(FP), DX
+	MOVQ    DX, BX
+	ANDQ    $-8, BX
+	SUBQ    BX, DX
+	SHLQ    $0x02, BX
+	LEAQ    lanes<>+0(SB), SI
+	MOVQ    $0x00000008, DI
+	SUBQ    DX, DI
+	VMOVUPS (SI)(DI*4), Y15
+	MOVQ    x+8(FP), SI
+	MOVQ    sums+0(FP), DI
+
+row:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	XORQ   R8, R8
+	CMPQ   R8, BX
+	JGE    sumrest
+
+sum:
+	VCVTPS2PD (SI)(R8*1), Y2
+	VADDPD    Y2, Y0, Y0
+	VCVTPS2PD 16(SI)(R8*1), Y2
+	VADDPD    Y2, Y1, Y1
+	ADDQ      $0x00000020, R8
+	CMPQ      R8, BX
+	JLT       sum
+
+sumrest:
+	TESTQ        DX, DX
+	JZ           sumend
+	VMASKMOVPS   (SI)(R8*1), Y15, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y3, Y1, Y1
+	VCVTPS2PD    X2, Y3
+	VADDPD       Y3, Y0, Y0
+
+sumend:
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X2
+	VADDPD       X2, X0, X0
+	VPERMILPD    $0x01, X0, X2
+	VADDSD       X2, X0, X0
+	VMOVSD       X0, (DI)
+	ADDQ         $0x00000008, DI
+	ADDQ         CX, SI
+	DECQ         AX
+	JNZ          row
+	VZEROUPPER
+	RET
+
+// func rowSquaresAVX2(sums *float64, x *float32, saved *float32, rows int, cols int)
+// Requires: AVX, FMA3
+TEXT ·rowSquaresAVX2(SB), NOSPLIT, $0-40
+	MOVQ    rows+24(FP), AX
+	MOVQ    cols+32(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    cols+32(FP), DX
+	MOVQ    DX, BX
+	ANDQ    $-8, BX
+	SUBQ    BX, DX
+	SHLQ    $0x02, BX
+	LEAQ    lanes<>+0(SB), SI
+	MOVQ    $0x00000008, DI
+	SUBQ    DX, DI
+	VMOVUPS (SI)(DI*4), Y15
+	MOVQ    x+8(FP), SI
+	MOVQ    sums+0(FP), DI
+	MOVQ    saved+16(FP), R8
+
+row:
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VBROADCASTSS (R8), Y4
+	XORQ         R9, R9
+	CMPQ         R9, BX
+	JGE          squarerest
+
+square:
+	VMOVUPS      (SI)(R9*1), Y2
+	VSUBPS       Y4, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VCVTPS2PD    X3, Y3
+	VFMADD231PD  Y3, Y3, Y1
+	VCVTPS2PD    X2, Y2
+	VFMADD231PD  Y2, Y2, Y0
+	ADDQ         $0x00000020, R9
+	CMPQ         R9, BX
+	JLT          square
+
+squarerest:
+	TESTQ        DX, DX
+	JZ           squareend
+	VMASKMOVPS   (SI)(R9*1), Y15, Y2
+	VSUBPS       Y4, Y2, Y2
+	VANDPS       Y15, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VCVTPS2PD    X3, Y3
+	VFMADD231PD  Y3, Y3, Y1
+	VCVTPS2PD    X2, Y2
+	VFMADD231PD  Y2, Y2, Y0
+
+squareend:
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X2
+	VADDPD       X2, X0, X0
+	VPERMILPD    $0x01, X0, X2
+	VADDSD       X2, X0, X0
+	VMOVSD       X0, (DI)
+	ADDQ         $0x00000008, DI
+	ADDQ         $0x00000008, R8
+	ADDQ         CX, SI
+	DECQ         AX
+	JNZ          row
+	VZEROUPPER
+	RET
+
+// func layerNormAVX2(dst *float32, x *float32, gain *float32, bias *float32, saved *float32, rest *float32, rows int, cols int)
+// Requires: AVX, FMA3
+TEXT ·layerNormAVX2(SB), NOSPLIT, $0-64
+	MOVQ    gain+16(FP), AX
+	MOVQ    bias+24(FP), CX
+	MOVQ    rows+48(FP), DX
+	MOVQ    cols+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    cols+56(FP), SI
+	MOVQ    SI, DI
+	ANDQ    $-8, DI
+	SUBQ    DI, SI
+	SHLQ    $0x02, DI
+	LEAQ    lanes<>+0(SB), R8
+	MOVQ    $0x00000008, R9
+	SUBQ    SI, R9
+	VMOVUPS (R8)(R9*4), Y15
+	MOVQ    dst+0(FP), R8
+	MOVQ    x+8(FP), R9
+	MOVQ    saved+32(FP), R10
+	MOVQ    rest+40(FP), R11
+
+row:
+	VBROADCASTSS (R10), Y0
+	VBROADCASTSS 4(R10), Y1
+	VBROADCASTSS (R11), Y2
+	XORQ         R12, R12
+	CMPQ         R12, DI
+	JGE          normaliserest
+
+normalise:
+	VMOVUPS     (R9)(R12*1), Y3
+	VSUBPS      Y0, Y3, Y3
+	VSUBPS      Y2, Y3, Y3
+	VMULPS      Y1, Y3, Y3
+	VMOVUPS     (AX)(R12*1), Y4
+	VMOVUPS     (CX)(R12*1), Y5
+	VFMADD213PS Y5, Y4, Y3
+	VMOVUPS     Y3, (R8)(R12*1)
+	ADDQ        $0x00000020, R12
+	CMPQ        R12, DI
+	JLT         normalise
+
+normaliserest:
+	TESTQ       SI, SI
+	JZ          normaliseend
+	VMASKMOVPS  (R9)(R12*1), Y15, Y3
+	VSUBPS      Y0, Y3, Y3
+	VSUBPS      Y2, Y3, Y3
+	VMULPS      Y1, Y3, Y3
+	VMASKMOVPS  (AX)(R12*1), Y15, Y4
+	VMASKMOVPS  (CX)(R12*1), Y15, Y5
+	VFMADD213PS Y5, Y4, Y3
+	VMASKMOVPS  Y3, Y15, (R8)(R12*1)
+
+normaliseend:
+	ADDQ $0x00000008, R10
+	ADDQ $0x00000008, R11
+	ADDQ BX, R8
+	ADDQ BX, R9
+	DECQ DX
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func layerNormSumsAVX2(sum *float64, along *float64, dgain *float32, dbias *float32, dy *float32, x *float32, gain *float32, saved *float32, rows int, cols int)
+// Requires: AVX, FMA3
+TEXT ·layerNormSumsAVX2(SB), NOSPLIT, $0-80
+	MOVQ    gain+48(FP), AX
+	MOVQ    dgain+16(FP), CX
+	MOVQ    dbias+24(FP), DX
+	MOVQ    rows+64(FP), BX
+	MOVQ    cols+72(FP), SI
+	SHLQ    $0x02, SI
+	MOVQ    cols+72(FP), DI
+	MOVQ    DI, R8
+	ANDQ    $-8, R8
+	SUBQ    R8, DI
+	SHLQ    $0x02, R8
+	LEAQ    lanes<>+0(SB), R9
+	MOVQ    $0x00000008, R10
+	SUBQ    DI, R10
+	VMOVUPS (R9)(R10*4), Y15
+	MOVQ    dy+32(FP), R9
+	MOVQ    x+40(FP), R10
+	MOVQ    saved+56(FP), R11
+	MOVQ    sum+0(FP), R12
+	MOVQ    along+8(FP), R13
+
+row:
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBROADCASTSS (R11), Y4
+	VBROADCASTSS 4(R11), Y5
+	XORQ         R14, R14
+	CMPQ         R14, R8
+	JGE          sumrest
+
+sum:
+	VMOVUPS      (R10)(R14*1), Y6
+	VSUBPS       Y4, Y6, Y6
+	VMULPS       Y5, Y6, Y6
+	VMOVUPS      (R9)(R14*1), Y7
+	VMOVUPS      (DX)(R14*1), Y9
+	VADDPS       Y7, Y9, Y9
+	VMOVUPS      Y9, (DX)(R14*1)
+	VMOVUPS      (CX)(R14*1), Y9
+	VFMADD231PS  Y6, Y7, Y9
+	VMOVUPS      Y9, (CX)(R14*1)
+	VMOVUPS      (AX)(R14*1), Y8
+	VMULPS       Y7, Y8, Y8
+	VMULPS       Y8, Y6, Y6
+	VEXTRACTF128 $0x01, Y8, X9
+	VCVTPS2PD    X9, Y9
+	VADDPD       Y9, Y1, Y1
+	VCVTPS2PD    X8, Y9
+	VADDPD       Y9, Y0, Y0
+	VEXTRACTF128 $0x01, Y6, X9
+	VCVTPS2PD    X9, Y9
+	VADDPD       Y9, Y3, Y3
+	VCVTPS2PD    X6, Y9
+	VADDPD       Y9, Y2, Y2
+	ADDQ         $0x00000020, R14
+	CMPQ         R14, R8
+	JLT          sum
+
+sumrest:
+	TESTQ        DI, DI
+	JZ           sumend
+	VMASKMOVPS   (R10)(R14*1), Y15, Y6
+	VSUBPS       Y4, Y6, Y6
+	VMULPS       Y5, Y6, Y6
+	VMASKMOVPS   (R9)(R14*1), Y15, Y7
+	VMASKMOVPS   (DX)(R14*1), Y15, Y9
+	VADDPS       Y7, Y9, Y9
+	VMASKMOVPS   Y9, Y15, (DX)(R14*1)
+	VMASKMOVPS   (CX)(R14*1), Y15, Y9
+	VFMADD231PS  Y6, Y7, Y9
+	VMASKMOVPS   Y9, Y15, (CX)(R14*1)
+	VMASKMOVPS   (AX)(R14*1), Y15, Y8
+	VMULPS       Y7, Y8, Y8
+	VMULPS       Y8, Y6, Y6
+	VEXTRACTF128 $0x01, Y8, X9
+	VCVTPS2PD    X9, Y9
+	VADDPD       Y9, Y1, Y1
+	VCVTPS2PD    X8, Y9
+	VADDPD       Y9, Y0, Y0
+	VEXTRACTF128 $0x01, Y6, X9
+	VCVTPS2PD    X9, Y9
+	VADDPD       Y9, Y3, Y3
+	VCVTPS2PD    X6, Y9
+	VADDPD       Y9, Y2, Y2
+
+sumend:
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X9
+	VADDPD       X9, X0, X0
+	VPERMILPD    $0x01, X0, X9
+	VADDSD       X9, X0, X0
+	VMOVSD       X0, (R12)
+	VADDPD       Y3, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X9
+	VADDPD       X9, X2, X2
+	VPERMILPD    $0x01, X2, X9
+	VADDSD       X9, X2, X2
+	VMOVSD       X2, (R13)
+	ADDQ         $0x00000008, R11
+	ADDQ         $0x00000008, R12
+	ADDQ         $0x00000008, R13
+	ADDQ         SI, R9
+	ADDQ         SI, R10
+	DECQ         BX
+	JNZ          row
+	VZEROUPPER
+	RET
+
+// func layerNormBackwardAVX2(dx *float32, dy *float32, x *float32, gain *float32, saved *float32, lines *float32, rows int, cols int)
+// Requires: AVX, FMA3
+TEXT ·layerNormBackwardAVX2(SB), NOSPLIT, $0-64
+	MOVQ    gain+24(FP), AX
+	MOVQ    rows+48(FP), CX
+	MOVQ    cols+56(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    cols+56(FP), BX
+	MOVQ    BX, SI
+	ANDQ    $-8, SI
+	SUBQ    SI, BX
+	SHLQ    $0x02, SI
+	LEAQ    lanes<>+0(SB), DI
+	MOVQ    $0x00000008, R8
+	SUBQ    BX, R8
+	VMOVUPS (DI)(R8*4), Y15
+	MOVQ    dx+0(FP), DI
+	MOVQ    dy+8(FP), R8
+	MOVQ    x+16(FP), R9
+	MOVQ    saved+32(FP), R10
+	MOVQ    lines+40(FP), R11
+
+row:
+	VBROADCASTSS (R10), Y0
+	VBROADCASTSS 4(R10), Y1
+	VBROADCASTSS (R11), Y2
+	VBROADCASTSS 4(R11), Y3
+	XORQ         R12, R12
+	CMPQ         R12, SI
+	JGE          backrest
+
+back:
+	VMOVUPS      (R9)(R12*1), Y4
+	VSUBPS       Y0, Y4, Y4
+	VMOVUPS      (R8)(R12*1), Y5
+	VMULPS       (AX)(R12*1), Y5, Y5
+	VSUBPS       Y2, Y5, Y5
+	VFNMADD231PS Y3, Y4, Y5
+	VMULPS       Y1, Y5, Y5
+	VMOVUPS      Y5, (DI)(R12*1)
+	ADDQ         $0x00000020, R12
+	CMPQ         R12, SI
+	JLT          back
+
+backrest:
+	TESTQ        BX, BX
+	JZ           backend
+	VMASKMOVPS   (R9)(R12*1), Y15, Y4
+	VSUBPS       Y0, Y4, Y4
+	VMASKMOVPS   (R8)(R12*1), Y15, Y5
+	VMASKMOVPS   (AX)(R12*1), Y15, Y6
+	VMULPS       Y6, Y5, Y5
+	VSUBPS       Y2, Y5, Y5
+	VFNMADD231PS Y3, Y4, Y5
+	VMULPS       Y1, Y5, Y5
+	VMASKMOVPS   Y5, Y15, (DI)(R12*1)
+
+backend:
+	ADDQ $0x00000008, R10
+	ADDQ $0x00000008, R11
+	ADDQ DX, DI
+	ADDQ DX, R8
+	ADDQ DX, R9
+	DECQ CX
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func columnSumsAVX2(sums *float64, x *float32, rows int, cols int)
+// Requires: AVX
+TEXT ·columnSumsAVX2(SB), NOSPLIT, $0-32
+	MOVQ    rows+16(FP), AX
+	MOVQ    cols+24(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    cols+24(FP), DX
+	MOVQ    DX, BX
+	ANDQ    $-8, BX
+	SUBQ    BX, DX
+	SHLQ    $0x02, BX
+	LEAQ    lanes<>+0(SB), SI
+	MOVQ    $0x00000008, DI
+	SUBQ    DX, DI
+	VMOVUPS (SI)(DI*4), Y15
+	XORQ    SI, SI
+	CMPQ    SI, BX
+	JGE     columnsrest
+
+columns:
+	MOVQ    sums+0(FP), DI
+	VMOVUPS (DI)(SI*2), Y0
+	VMOVUPS 32(DI)(SI*2), Y1
+	MOVQ    x+8(FP), DI
+	ADDQ    SI, DI
+	MOVQ    AX, R8
+
+columnsrow:
+	VMOVUPS      (DI), Y8
+	VEXTRACTF128 $0x01, Y8, X9
+	VCVTPS2PD    X9, Y9
+	VADDPD       Y9, Y1, Y1
+	VCVTPS2PD    X8, Y9
+	VADDPD       Y9, Y0, Y0
+	ADDQ         CX, DI
+	DECQ         R8
+	JNZ          columnsrow
+	MOVQ         sums+0(FP), DI
+	VMOVUPS      Y0, (DI)(SI*2)
+	VMOVUPS      Y1, 32(DI)(SI*2)
+	ADDQ         $0x00000020, SI
+	CMPQ         SI, BX
+	JLT          columns
+
+columnsrest:
+	TESTQ   DX, DX
+	JZ      columnsend
+	MOVQ    sums+0(FP), DX
+	VMOVUPS (DX)(SI*2), Y0
+	VMOVUPS 32(DX)(SI*2), Y1
+	MOVQ    x+8(FP), DX
+	ADDQ    SI, DX
+
+columnsmaskedrow:
+	VMASKMOVPS   (DX), Y15, Y8
+	VEXTRACTF128 $0x01, Y8, X9
+	VCVTPS2PD    X9, Y9
+	VADDPD       Y9, Y1, Y1
+	VCVTPS2PD    X8, Y9
+	VADDPD       Y9, Y0, Y0
+	ADDQ         CX, DX
+	DECQ         AX
+	JNZ          columnsmaskedrow
+	MOVQ         sums+0(FP), AX
+	VMOVUPS      Y0, (AX)(SI*2)
+	VMOVUPS      Y1, 32(AX)(SI*2)
+
+columnsend:
+	VZEROUPPER
+	RET
+
+// func columnSquaresAVX2(sums *float64, x *float32, mean *float32, rows int, cols int)
+// Requires: AVX, FMA3
+TEXT ·columnSquaresAVX2(SB), NOSPLIT, $0-40
+	MOVQ    rows+24(FP), AX
+	MOVQ    cols+32(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    cols+32(FP), DX
+	MOVQ    DX, BX
+	ANDQ    $-8, BX
+	SUBQ    BX, DX
+	SHLQ    $0x02, BX
+	LEAQ    lanes<>+0(SB), SI
+	MOVQ    $0x00000008, DI
+	SUBQ    DX, DI
+	VMOVUPS (SI)(DI*4), Y15
+	XORQ    SI, SI
+	CMPQ    SI, BX
+	JGE     columnsrest
+
+columns:
+	MOVQ    sums+0(FP), DI
+	VMOVUPS (DI)(SI*2), Y0
+	VMOVUPS 32(DI)(SI*2), Y1
+	MOVQ    mean+16(FP), DI
+	VMOVUPS (DI)(SI*1), Y7
+	MOVQ    x+8(FP), DI
+	ADDQ    SI, DI
+	MOVQ    AX, R8
+
+columnsrow:
+	VMOVUPS      (DI), Y8
+	VSUBPS       Y7, Y8, Y8
+	VEXTRACTF128 $0x01, Y8, X9
+	VCVTPS2PD    X9, Y9
+	VFMADD231PD  Y9, Y9, Y1
+	VCVTPS2PD    X8, Y8
+	VFMADD231PD  Y8, Y8, Y0
+	ADDQ         CX, DI
+	DECQ         R8
+	JNZ          columnsrow
+	MOVQ         sums+0(FP), DI
+	VMOVUPS      Y0, (DI)(SI*2)
+	VMOVUPS      Y1, 32(DI)(SI*2)
+	ADDQ         $0x00000020, SI
+	CMPQ         SI, BX
+	JLT          columns
+
+columnsrest:
+	TESTQ   DX, DX
+	JZ      columnsend
+	MOVQ    sums+0(FP), DX
+	VMOVUPS (DX)(SI*2), Y0
+	VMOVUPS 32(DX)(SI*2), Y1
+	MOVQ    mean+16(FP), DX
+	VMOVUPS (DX)(SI*1), Y7
+	MOVQ    x+8(FP), DX
+	ADDQ    SI, DX
+
+columnsmaskedrow:
+	VMASKMOVPS   (DX), Y15, Y8
+	VSUBPS       Y7, Y8, Y8
+	VEXTRACTF128 $0x01, Y8, X9
+	VCVTPS2PD    X9, Y9
+	VFMADD231PD  Y9, Y9, Y1
+	VCVTPS2PD    X8, Y8
+	VFMADD231PD  Y8, Y8, Y0
+	ADDQ         CX, DX
+	DECQ         AX
+	JNZ          columnsmaskedrow
+	MOVQ         sums+0(FP), AX
+	VMOVUPS      Y0, (AX)(SI*2)
+	VMOVUPS      Y1, 32(AX)(SI*2)
+
+columnsend:
+	VZEROUPPER
+	RET
+
+// func batchNormSumsAVX2(sum *float64, along *float64, dy *float32, x *float32, mean *float32, rows int, cols int)
+// Requires: AVX, FMA3
+TEXT ·batchNormSumsAVX2(SB), NOSPLIT, $0-56
+	MOVQ    rows+40(FP), AX
+	MOVQ    cols+48(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    cols+48(FP), DX
+	MOVQ    DX, BX
+	ANDQ    $-8, BX
+	SUBQ    BX, DX
+	SHLQ    $0x02, BX
+	LEAQ    lanes<>+0(SB), SI
+	MOVQ    $0x00000008, DI
+	SUBQ    DX, DI
+	VMOVUPS (SI)(DI*4), Y15
+	XORQ    SI, SI
+	CMPQ    SI, BX
+	JGE     columnsrest
+
+columns:
+	MOVQ    sum+0(FP), DI
+	VMOVUPS (DI)(SI*2), Y0
+	VMOVUPS 32(DI)(SI*2), Y1
+	MOVQ    along+8(FP), DI
+	VMOVUPS (DI)(SI*2), Y2
+	VMOVUPS 32(DI)(SI*2), Y3
+	MOVQ    mean+32(FP), DI
+	VMOVUPS (DI)(SI*1), Y7
+	MOVQ    dy+16(FP), DI
+	ADDQ    SI, DI
+	MOVQ    x+24(FP), R8
+	ADDQ    SI, R8
+	MOVQ    AX, R9
+
+columnsrow:
+	VMOVUPS      (DI), Y9
+	VMOVUPS      (R8), Y8
+	VSUBPS       Y7, Y8, Y8
+	VCVTPS2PD    X9, Y11
+	VADDPD       Y11, Y0, Y0
+	VCVTPS2PD    X8, Y10
+	VFMADD231PD  Y11, Y10, Y2
+	VEXTRACTF128 $0x01, Y9, X11
+	VCVTPS2PD    X11, Y11
+	VADDPD       Y11, Y1, Y1
+	VEXTRACTF128 $0x01, Y8, X10
+	VCVTPS2PD    X10, Y10
+	VFMADD231PD  Y11, Y10, Y3
+	ADDQ         CX, DI
+	ADDQ         CX, R8
+	DECQ         R9
+	JNZ          columnsrow
+	MOVQ         sum+0(FP), DI
+	VMOVUPS      Y0, (DI)(SI*2)
+	VMOVUPS      Y1, 32(DI)(SI*2)
+	MOVQ         along+8(FP), DI
+	VMOVUPS      Y2, (DI)(SI*2)
+	VMOVUPS      Y3, 32(DI)(SI*2)
+	ADDQ         $0x00000020, SI
+	CMPQ         SI, BX
+	JLT          columns
+
+columnsrest:
+	TESTQ   DX, DX
+	JZ      columnsend
+	MOVQ    sum+0(FP), DX
+	VMOVUPS (DX)(SI*2), Y0
+	VMOVUPS 32(DX)(SI*2), Y1
+	MOVQ    along+8(FP), DX
+	VMOVUPS (DX)(SI*2), Y2
+	VMOVUPS 32(DX)(SI*2), Y3
+	MOVQ    mean+32(FP), DX
+	VMOVUPS (DX)(SI*1), Y7
+	MOVQ    dy+16(FP), DX
+	ADDQ    SI, DX
+	MOVQ    x+24(FP), BX
+	ADDQ    SI, BX
+
+columnsmaskedrow:
+	VMASKMOVPS   (DX), Y15, Y9
+	VMASKMOVPS   (BX), Y15, Y8
+	VSUBPS       Y7, Y8, Y8
+	VCVTPS2PD    X9, Y11
+	VADDPD       Y11, Y0, Y0
+	VCVTPS2PD    X8, Y10
+	VFMADD231PD  Y11, Y10, Y2
+	VEXTRACTF128 $0x01, Y9, X11
+	VCVTPS2PD    X11, Y11
+	VADDPD       Y11, Y1, Y1
+	VEXTRACTF128 $0x01, Y8, X10
+	VCVTPS2PD    X10, Y10
+	VFMADD231PD  Y11, Y10, Y3
+	ADDQ         CX, DX
+	ADDQ         CX, BX
+	DECQ         AX
+	JNZ          columnsmaskedrow
+	MOVQ         sum+0(FP), AX
+	VMOVUPS      Y0, (AX)(SI*2)
+	VMOVUPS      Y1, 32(AX)(SI*2)
+	MOVQ         along+8(FP), AX
+	VMOVUPS      Y2, (AX)(SI*2)
+	VMOVUPS      Y3, 32(AX)(SI*2)
+
+columnsend:
+	VZEROUPPER
+	RET
+
+// func batchNormAVX2(dst *float32, x *float32, mean *float32, factor *float32, bias *float32, rows int, cols int)
+// Requires: AVX, FMA3
+TEXT ·batchNormAVX2(SB), NOSPLIT, $0-56
+	MOVQ    rows+40(FP), AX
+	MOVQ    cols+48(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    cols+48(FP), DX
+	MOVQ    DX, BX
+	ANDQ    $-8, BX
+	SUBQ    BX, DX
+	SHLQ    $0x02, BX
+	LEAQ    lanes<>+0(SB), SI
+	MOVQ    $0x00000008, DI
+	SUBQ    DX, DI
+	VMOVUPS (SI)(DI*4), Y15
+	MOVQ    dst+0(FP), SI
+	MOVQ    x+8(FP), DI
+	MOVQ    mean+16(FP), R8
+	MOVQ    factor+24(FP), R9
+	MOVQ    bias+32(FP), R10
+
+row:
+	XORQ R11, R11
+	CMPQ R11, BX
+	JGE  columnsrest
+
+columns:
+	VMOVUPS     (DI)(R11*1), Y0
+	VSUBPS      (R8)(R11*1), Y0, Y0
+	VMOVUPS     (R9)(R11*1), Y1
+	VFMADD213PS (R10)(R11*1), Y1, Y0
+	VMOVUPS     Y0, (SI)(R11*1)
+	ADDQ        $0x00000020, R11
+	CMPQ        R11, BX
+	JLT         columns
+
+columnsrest:
+	TESTQ       DX, DX
+	JZ          columnsend
+	VMASKMOVPS  (DI)(R11*1), Y15, Y0
+	VSUBPS      (R8)(R11*1), Y0, Y0
+	VMOVUPS     (R9)(R11*1), Y1
+	VFMADD213PS (R10)(R11*1), Y1, Y0
+	VMASKMOVPS  Y0, Y15, (SI)(R11*1)
+
+columnsend:
+	ADDQ CX, SI
+	ADDQ CX, DI
+	DECQ AX
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func batchNormBackwardAVX2(dx *float32, dy *float32, x *float32, mean *float32, factor *float32, level *float32, slope *float32, rows int, cols int)
+// Requires: AVX, FMA3
+TEXT ·batchNormBackwardAVX2(SB), NOSPLIT, $0-72
+	MOVQ    rows+56(FP), AX
+	MOVQ    cols+64(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    cols+64(FP), DX
+	MOVQ    DX, BX
+	ANDQ    $-8, BX
+	SUBQ    BX, DX
+	SHLQ    $0x02, BX
+	LEAQ    lanes<>+0(SB), SI
+	MOVQ    $0x00000008, DI
+	SUBQ    DX, DI
+	VMOVUPS (SI)(DI*4), Y15
+	MOVQ    dx+0(FP), SI
+	MOVQ    dy+8(FP), DI
+	MOVQ    x+16(FP), R8
+	MOVQ    mean+24(FP), R9
+	MOVQ    factor+32(FP), R10
+	MOVQ    level+40(FP), R11
+	MOVQ    slope+48(FP), R12
+
+row:
+	XORQ R13, R13
+	CMPQ R13, BX
+	JGE  columnsrest
+
+columns:
+	VMOVUPS      (R8)(R13*1), Y0
+	VSUBPS       (R9)(R13*1), Y0, Y0
+	VMOVUPS      (DI)(R13*1), Y1
+	VSUBPS       (R11)(R13*1), Y1, Y1
+	VFNMADD231PS (R12)(R13*1), Y0, Y1
+	VMULPS       (R10)(R13*1), Y1, Y1
+	VMOVUPS      Y1, (SI)(R13*1)
+	ADDQ         $0x00000020, R13
+	CMPQ         R13, BX
+	JLT          columns
+
+columnsrest:
+	TESTQ        DX, DX
+	JZ           columnsend
+	VMASKMOVPS   (R8)(R13*1), Y15, Y0
+	VSUBPS       (R9)(R13*1), Y0, Y0
+	VMASKMOVPS   (DI)(R13*1), Y15, Y1
+	VSUBPS       (R11)(R13*1), Y1, Y1
+	VFNMADD231PS (R12)(R13*1), Y0, Y1
+	VMULPS       (R10)(R13*1), Y1, Y1
+	VMASKMOVPS   Y1, Y15, (SI)(R13*1)
+
+columnsend:
+	ADDQ CX, SI
+	ADDQ CX, DI
+	ADDQ CX, R8
+	DECQ AX
+	JNZ  row
 	VZEROUPPER
 	RET

@@ -22,6 +22,7 @@ type path struct {
 	elementwise
 	piecewise piecewise
 	gru       gru
+	norm      norm
 }
 
 // elementwise are the kernels that pass once over memory. Lengths have been
@@ -56,6 +57,22 @@ type gru struct {
 	backward func(dx, ds, dh, dout, gates, s, h []float32, first int)
 }
 
+// norm are the parts of LayerNorm for a block of rows, as many as the first
+// operand that has one or two values to a row, and those of BatchNorm for a run
+// of rows, as wide as the first operand that has one value to a column.
+type norm struct {
+	rowSums       func(sums []float64, x []float32, cols int)
+	rowSquares    func(sums []float64, x, saved []float32, cols int)
+	layer         func(dst, x, gain, bias, saved, rest []float32, cols int)
+	layerSums     func(sum, along []float64, dgain, dbias, dy, x, gain, saved []float32, cols int)
+	layerBackward func(dx, dy, x, gain, saved, lines []float32, cols int)
+	columnSums    func(sums []float64, x []float32, rows int)
+	columnSquares func(sums []float64, x, mean []float32, rows int)
+	batch         func(dst, x, mean, factor, bias []float32, rows int)
+	batchSums     func(sum, along []float64, dy, x, mean []float32, rows int)
+	batchBackward func(dx, dy, x, mean, factor, level, slope []float32, rows int)
+}
+
 var goPath = path{
 	name: "go", tileRows: 2, panel: 4,
 	tile: goTile, dots: goDots, transpose: goTranspose,
@@ -65,6 +82,13 @@ var goPath = path{
 	},
 	piecewise: goPiecewise,
 	gru:       gru{forward: goGRUForward, backward: goGRUBackward},
+	norm:      goNorm,
+}
+
+var goNorm = norm{
+	rowSums: goRowSums, rowSquares: goRowSquares, layer: goLayerNorm, layerSums: goLayerNormSums, layerBackward: goLayerNormBackward,
+	columnSums: goColumnSums, columnSquares: goColumnSquares,
+	batch: goBatchNorm, batchSums: goBatchNormSums, batchBackward: goBatchNormBackward,
 }
 
 var goPiecewise = piecewise{locate: goLocate, prefix: goPrefix, forward: goForward, backward: goBackward}

@@ -66,6 +66,17 @@ type assembly struct {
 
 	gruForwardKernel  func(out, gates, x, s, h *float32, width, n int)
 	gruBackwardKernel func(dx, ds, dh, dout, gates, s, h *float32, width, n int)
+
+	rowSumsKernel           func(sums *float64, x *float32, rows, cols int)
+	rowSquaresKernel        func(sums *float64, x, saved *float32, rows, cols int)
+	layerNormKernel         func(dst, x, gain, bias, saved, rest *float32, rows, cols int)
+	layerNormSumsKernel     func(sum, along *float64, dgain, dbias, dy, x, gain, saved *float32, rows, cols int)
+	layerNormBackwardKernel func(dx, dy, x, gain, saved, lines *float32, rows, cols int)
+	columnSumsKernel        func(sums *float64, x *float32, rows, cols int)
+	columnSquaresKernel     func(sums *float64, x, mean *float32, rows, cols int)
+	batchNormKernel         func(dst, x, mean, factor, bias *float32, rows, cols int)
+	batchNormSumsKernel     func(sum, along *float64, dy, x, mean *float32, rows, cols int)
+	batchNormBackwardKernel func(dx, dy, x, mean, factor, level, slope *float32, rows, cols int)
 }
 
 type tileKernel func(k int, a *float32, aRow, aDepth int, b *float32, bDepth int, c *float32, ldc int, bias *float32, mode, last int)
@@ -85,6 +96,10 @@ var avx512 = &assembly{
 	activationKernel: activationAVX512, dropoutKernel: dropoutAVX512, sigmoidKernel: sigmoidAVX512, softplusKernel: softplusAVX512, tanhKernel: tanhAVX512, expKernel: expAVX512, adamWKernel: adamWAVX512,
 	locateKernel: locateAVX512, prefixKernel: prefixAVX512, forwardKernel: forwardAVX512, backwardKernel: backwardAVX512,
 	gruForwardKernel: gruForwardAVX512, gruBackwardKernel: gruBackwardAVX512,
+	rowSumsKernel: rowSumsAVX512, rowSquaresKernel: rowSquaresAVX512,
+	layerNormKernel: layerNormAVX512, layerNormSumsKernel: layerNormSumsAVX512, layerNormBackwardKernel: layerNormBackwardAVX512,
+	columnSumsKernel: columnSumsAVX512, columnSquaresKernel: columnSquaresAVX512,
+	batchNormKernel: batchNormAVX512, batchNormSumsKernel: batchNormSumsAVX512, batchNormBackwardKernel: batchNormBackwardAVX512,
 }
 
 var avx2 = &assembly{
@@ -100,6 +115,10 @@ var avx2 = &assembly{
 	activationKernel: activationAVX2, dropoutKernel: dropoutAVX2, sigmoidKernel: sigmoidAVX2, softplusKernel: softplusAVX2, tanhKernel: tanhAVX2, expKernel: expAVX2, adamWKernel: adamWAVX2,
 	locateKernel: locateAVX2, prefixKernel: prefixAVX2, forwardKernel: forwardAVX2, backwardKernel: backwardAVX2,
 	gruForwardKernel: gruForwardAVX2, gruBackwardKernel: gruBackwardAVX2,
+	rowSumsKernel: rowSumsAVX2, rowSquaresKernel: rowSquaresAVX2,
+	layerNormKernel: layerNormAVX2, layerNormSumsKernel: layerNormSumsAVX2, layerNormBackwardKernel: layerNormBackwardAVX2,
+	columnSumsKernel: columnSumsAVX2, columnSquaresKernel: columnSquaresAVX2,
+	batchNormKernel: batchNormAVX2, batchNormSumsKernel: batchNormSumsAVX2, batchNormBackwardKernel: batchNormBackwardAVX2,
 }
 
 // path offers the assembly under a name.
@@ -111,7 +130,12 @@ func (s *assembly) path(name string) *path {
 			axpy: s.axpy, scale: s.scale, mul: s.mul, mulAdd: s.mulAdd, squares: s.squares, addSquares: s.addSquares,
 			activation: s.activation, dropout: s.dropout, sigmoid: s.sigmoid, softplus: s.softplus, tanh: s.tanh, exp: s.exp, adamW: s.adamW,
 		},
-		gru:       gru{forward: s.gruForward, backward: s.gruBackward},
+		gru: gru{forward: s.gruForward, backward: s.gruBackward},
+		norm: norm{
+			rowSums: s.rowSums, rowSquares: s.rowSquares, layer: s.layerNorm, layerSums: s.layerNormSums, layerBackward: s.layerNormBackward,
+			columnSums: s.columnSums, columnSquares: s.columnSquares,
+			batch: s.batchNorm, batchSums: s.batchNormSums, batchBackward: s.batchNormBackward,
+		},
 		piecewise: piecewise{locate: s.locate, prefix: s.prefix, forward: s.forward, backward: s.backward},
 	}
 }

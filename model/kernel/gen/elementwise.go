@@ -114,7 +114,8 @@ func addSquares(v isa) {
 		VMOVUPS(Mem{Base: dst, Disp: at}, y)
 		VADDPS(Mem{Base: x, Disp: at}, y, y)
 		VMOVUPS(y, Mem{Base: dst, Disp: at})
-		v.halves(y, low, high)
+		v.lower(y, low)
+		v.upper(y, high)
 		VFMADD231PD(low, low, acc[i])
 		VFMADD231PD(high, high, acc[i+1])
 	}
@@ -128,29 +129,21 @@ func addSquares(v isa) {
 // startSquares returns cleared sums and the end of n values at x.
 func (v isa) startSquares(x, n reg.GPVirtual) (acc []reg.VecPhysical, end reg.GPVirtual) {
 	acc = v.regs(0, 2*chains/v.lanes)
-	for _, r := range acc {
-		zero(r)
-	}
+	v.clear(acc)
 	end = GP64()
 	LEAQ(Mem{Base: x, Index: n, Scale: 4}, end)
 	return acc, end
 }
 
-// halves widens a vector of float32 to two of float64.
-func (v isa) halves(x, low, high reg.VecPhysical) {
-	if v.lanes == 16 {
-		VCVTPS2PD(x.AsY(), low)
-		VEXTRACTF64X4(U8(1), x, high.AsY())
-		VCVTPS2PD(high.AsY(), high)
-		return
-	}
-	VCVTPS2PD(x.AsX(), low)
-	VEXTRACTF128(U8(1), x, high.AsX())
-	VCVTPS2PD(high.AsX(), high)
-}
-
 // join returns the sum of all chains.
 func (v isa) join(acc []reg.VecPhysical, t reg.VecPhysical) {
+	v.total(acc, t)
+	Store(acc[0].AsX(), ReturnIndex(0))
+	return_()
+}
+
+// total adds vectors of float64 up into lane 0 of the first. t is scratch.
+func (v isa) total(acc []reg.VecPhysical, t reg.VecPhysical) {
 	for half := len(acc) / 2; half > 0; half /= 2 {
 		for i := range half {
 			VADDPD(acc[i+half], acc[i], acc[i])
@@ -165,8 +158,6 @@ func (v isa) join(acc []reg.VecPhysical, t reg.VecPhysical) {
 	VADDPD(t.AsX(), s.AsX(), s.AsX())
 	VPERMILPD(U8(1), s.AsX(), t.AsX())
 	VADDSD(t.AsX(), s.AsX(), s.AsX())
-	Store(s.AsX(), ReturnIndex(0))
-	return_()
 }
 
 func activation(v isa) {

@@ -39,6 +39,16 @@ func main() {
 		backward(v)
 		gruForward(v)
 		gruBackward(v)
+		rowSums(v)
+		rowSquares(v)
+		layerNorm(v)
+		layerNormSums(v)
+		layerNormBackward(v)
+		columnSums(v)
+		columnSquares(v)
+		batchNormSums(v)
+		batchNorm(v)
+		batchNormBackward(v)
 	}
 	Generate()
 }
