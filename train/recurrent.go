@@ -10,8 +10,9 @@ const (
 	gruGates  = iota // (events, 3·width): z, r and n after each event
 	gruStates        // (events, 3·width): the products with the state before it
 	gruStart         // (journeys, width): the state before the first event
-	gruDX            // (journeys, 3·width): gradients of the gates' inputs
-	gruDS            // (journeys, 3·width): of the products with the state
+	gruBefore        // (rows, width): the states before the events of a block of steps
+	gruDX            // (rows, 3·width): gradients of their gates' inputs
+	gruDS            // (rows, 3·width): of their products with the state
 	gruDH            // (journeys, width): of the state, carried from step to step
 )
 
@@ -47,37 +48,63 @@ func (o *operation) firstStates() []float32 {
 	return start
 }
 
-// gruBackward walks the steps back (back-propagation through time).
+// gruBackward walks the steps back (back-propagation through time). The
+// gradients of the weights are summed over blocks of several steps, whose rows
+// are still in the cache and make long products.
 func gruBackward(o *operation) {
 	in, width, steps := o.node.In[0].Width(), o.node.Width(), o.lane.steps
 	if len(steps) == 0 {
 		return
 	}
-	n, work := 3*width, &o.lane.work
-	gates, states, start := o.need(gruGates, o.rows*n), o.need(gruStates, o.rows*n), o.need(gruStart, steps[0]*width)
-	dx, ds, dh := o.need(gruDX, steps[0]*n), o.need(gruDS, steps[0]*n), o.need(gruDH, steps[0]*width)
+	n := 3 * width
 	kernel.Pack(&o.packed[0], true, in, n, o.in[2], n)
 	kernel.Pack(&o.packed[1], true, width, n, o.in[4], n)
+	dh := o.need(gruDH, steps[0]*width)
 	clear(dh)
-	for t, row := len(steps)-1, o.rows; t >= 0; t-- {
+	for t, row := len(steps), o.rows; t > 0; {
+		from, rows := t-1, steps[t-1]
+		for from > 0 && rows+steps[from-1] <= gruBlock {
+			from--
+			rows += steps[from]
+		}
+		row -= rows
+		o.gruBlockBackward(from, t, row, rows)
+		t = from
+	}
+	kernel.AddColumnSums(o.din[1], dh, steps[0], width)
+}
+
+// gruBlock is the most rows of a block of several steps.
+const gruBlock = 256
+
+// gruBlockBackward walks back over the steps first to end, which are rows rows
+// from start on.
+func (o *operation) gruBlockBackward(first, end, start, rows int) {
+	in, width, steps := o.node.In[0].Width(), o.node.Width(), o.lane.steps
+	n, work := 3*width, &o.lane.work
+	gates, states := o.need(gruGates, o.rows*n), o.need(gruStates, o.rows*n)
+	dx, ds, before := o.need(gruDX, rows*n), o.need(gruDS, rows*n), o.need(gruBefore, rows*width)
+	dh := o.need(gruDH, steps[0]*width)
+	for t, row := end-1, start+rows; t >= first; t-- {
 		journeys := steps[t]
 		row -= journeys
-		h := start
+		at := row - start // in the block
+		h := o.need(gruStart, steps[0]*width)
 		if t > 0 {
 			h = o.out[(row-steps[t-1])*width:]
 		}
+		copy(before[at*width:], h[:journeys*width])
 		kernel.Axpy(dh[:journeys*width], 1, o.dout[row*width:][:journeys*width])
-		kernel.GRUStepBackward(dx, ds, dh, dh, gates[row*n:], states[row*n:], h, nil, journeys, width)
-		kernel.AddColumnSums(o.din[3], dx, journeys, n)
-		kernel.AddColumnSums(o.din[5], ds, journeys, n)
-		work.Gemm(true, false, in, n, journeys, o.in[0][row*in:], in, dx, n, o.din[2], n, nil, kernel.Identity, true)
-		work.Gemm(true, false, width, n, journeys, h, width, ds, n, o.din[4], n, nil, kernel.Identity, true)
-		work.GemmPacked(false, journeys, ds, n, &o.packed[1], dh, width, nil, kernel.Identity, true)
-		if o.din[0] != nil {
-			work.GemmPacked(false, journeys, dx, n, &o.packed[0], o.din[0][row*in:], in, nil, kernel.Identity, false)
-		}
+		kernel.GRUStepBackward(dx[at*n:], ds[at*n:], dh, dh, gates[row*n:], states[row*n:], h, nil, journeys, width)
+		work.GemmPacked(false, journeys, ds[at*n:], n, &o.packed[1], dh, width, nil, kernel.Identity, true)
 	}
-	kernel.AddColumnSums(o.din[1], dh, steps[0], width)
+	kernel.AddColumnSums(o.din[3], dx, rows, n)
+	kernel.AddColumnSums(o.din[5], ds, rows, n)
+	work.Gemm(true, false, in, n, rows, o.in[0][start*in:], in, dx, n, o.din[2], n, nil, kernel.Identity, true)
+	work.Gemm(true, false, width, n, rows, before, width, ds, n, o.din[4], n, nil, kernel.Identity, true)
+	if o.din[0] != nil {
+		work.GemmPacked(false, rows, dx, n, &o.packed[0], o.din[0][start*in:], in, nil, kernel.Identity, false)
+	}
 }
 
 func selectRows(o *operation) {

@@ -36,6 +36,8 @@ func (w *Workspace) Gemm(transA, transB bool, m, n, k int, a []float32, lda int,
 		w.narrowProduct(&g, b, ldb)
 	case m <= active.tileRows && !transB:
 		w.fewRows(&g, b, ldb)
+	case m <= directTiles*active.tileRows && !transB && n%active.panel == 0:
+		w.blocks(&g, func(k0, _ int) panels { return unpacked(b, ldb, k0) })
 	default:
 		w.blocks(&g, func(k0, k1 int) panels { return pack(&w.pack, transB, n, k0, k1, b, ldb) })
 	}
@@ -60,10 +62,13 @@ func newProduct(kernel string, transA bool, m, n, k int, a []float32, lda int, c
 // Sizes of blocks. A panel of depthBlock rows stays in the level-1 cache while
 // tiles pass over it, and blockValues of op(a) stay in level 2 while panels do.
 // Where a is transposed, its rows lie a stride apart and are the costlier ones
-// to fetch: then half as deep a block of them stays while panels pass.
+// to fetch: then half as deep a block of them stays while panels pass. Where
+// fewer than directTiles tiles pass over a panel, copying it would cost more
+// than its scattered rows do.
 const (
 	depthBlock  = 320
 	blockValues = 96 << 10
+	directTiles = 6
 )
 
 // blocks runs the product over blocks of depth, and within them of rows. packed
@@ -93,7 +98,7 @@ func (g *product) transposed() bool { return g.aDepth != 1 }
 // from c, so the order of additions, and with it every bit, is that of one
 // long block.
 func (g *product) block(t *tile, i0, i1, k0, k1 int, b panels) {
-	*t = tile{k: k1 - k0, aRow: g.aRow, aDepth: g.aDepth, bDepth: active.panel, bPanel: b.stride, ldc: g.ldc, load: g.accumulate || k0 > 0}
+	*t = tile{k: k1 - k0, aRow: g.aRow, aDepth: g.aDepth, bDepth: b.depth, bPanel: b.stride, ldc: g.ldc, load: g.accumulate || k0 > 0}
 	if k1 == g.k {
 		t.act = g.act
 	}

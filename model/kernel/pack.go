@@ -13,10 +13,17 @@ type Packed struct {
 type panels struct {
 	values []float32
 	stride int // between the starts of groups
+	depth  int // between the rows of a group
 }
 
 // at returns the panel that starts at column j.
-func (p panels) at(j int) []float32 { return p.values[j/active.panel*p.stride:] }
+func (p panels) at(j int) []float32 { return from(p.values, j/active.panel*p.stride) }
+
+// unpacked is b's rows from k0 on as panels, where they stand. Its columns must
+// be whole panels.
+func unpacked(b []float32, ldb, k0 int) panels {
+	return panels{values: from(b, k0*ldb), stride: active.panel, depth: ldb}
+}
 
 // Pack lays op(b) (k, n) out for GemmPacked, in dst's memory where that
 // suffices. b is stored (k, n), or (n, k) when transB is set, with row stride
@@ -48,7 +55,7 @@ func (w *Workspace) GemmPacked(transA bool, m int, a []float32, lda int, b *Pack
 		w.narrowProduct(&g, b.values, b.k)
 	default:
 		w.blocks(&g, func(k0, _ int) panels {
-			return panels{values: b.values[k0*active.panel:], stride: b.k * active.panel}
+			return panels{values: b.values[k0*active.panel:], stride: b.k * active.panel, depth: active.panel}
 		})
 	}
 }
@@ -66,7 +73,7 @@ func needRight(kernel string, transB bool, n, k int, b []float32, ldb int) {
 func pack(buf *[]float32, transB bool, n, k0, k1 int, b []float32, ldb int) panels {
 	panel, k := active.panel, k1-k0
 	*buf = grow(buf, (n+panel-1)/panel*panel*k)
-	p := panels{values: *buf, stride: k * panel}
+	p := panels{values: *buf, stride: k * panel, depth: panel}
 	if k == 0 {
 		return p
 	}
