@@ -32,6 +32,7 @@ var rooms = map[string]room{
 	"train/metric":       {},
 	"train":              {rooms: []string{"model", "model/kernel", "features", "datasets", "weights", "train/metric"}, modules: []string{"gorgonia.org/", "github.com/chewxy/hm", "go4.org/unsafe/assume-no-moving-gc"}},
 	"infer":              {rooms: []string{"model", "model/kernel", "features", "weights"}},
+	"infer/onnxruntime":  {rooms: []string{"infer", "features", "weights", "weights/onnx"}, modules: []string{"github.com/yalue/onnxruntime_go"}},
 	"infer/serve":        {rooms: []string{"infer", "features"}},
 	"cmd/moments":        {rooms: []string{"*"}, modules: []string{"github.com/alecthomas/kong", "github.com/schollz/progressbar/v3", "golang.org/x/term", "github.com/duckdb/duckdb-go/v2"}},
 }

@@ -1,0 +1,61 @@
+package onnx
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"moments/weights/onnx/internal/onnxpb"
+)
+
+// undoMaps makes outputs that are maps from class to probability the matrix
+// that the maps were made of: scikit-learn's and LightGBM's exporters end with
+// a ZipMap, which only slows a server down. It returns the classes of those
+// outputs, in the order of the matrix's columns.
+func undoMaps(g *onnxpb.GraphProto) (map[string][]string, error) {
+	classes := map[string][]string{}
+	for i, n := range slices.Backward(g.Node) {
+		if n.GetOpType() != "ZipMap" || n.GetDomain() != "ai.onnx.ml" {
+			continue
+		}
+		at := -1
+		if len(n.Input) == 1 && len(n.Output) == 1 {
+			at = slices.IndexFunc(g.Output, func(o *onnxpb.ValueInfoProto) bool { return o.GetName() == n.Output[0] })
+		}
+		if at < 0 {
+			return nil, fmt.Errorf("node %q: a ZipMap that is not the model's last step", n.GetName())
+		}
+		names := zipMapClasses(n)
+		if len(names) == 0 {
+			return nil, fmt.Errorf("node %q: a ZipMap without classes", n.GetName())
+		}
+		// The matrix takes the map's place and name.
+		classes[n.Output[0]] = names
+		identity := "Identity"
+		g.Node[i] = &onnxpb.NodeProto{Name: n.Name, OpType: &identity, Input: n.Input, Output: n.Output}
+		g.Output[at] = matrix(n.Output[0], len(names))
+	}
+	return classes, nil
+}
+
+func zipMapClasses(n *onnxpb.NodeProto) []string {
+	var names []string
+	for _, a := range n.Attribute {
+		switch a.GetName() {
+		case "classlabels_strings":
+			for _, s := range a.Strings {
+				names = append(names, string(s))
+			}
+		case "classlabels_int64s":
+			for _, i := range a.Ints {
+				names = append(names, strconv.FormatInt(i, 10))
+			}
+		}
+	}
+	return names
+}
+
+// matrix describes a float32 output of free length.
+func matrix(name string, columns int) *onnxpb.ValueInfoProto {
+	return valueInfo(name, []int{Free, columns}, "")
+}
