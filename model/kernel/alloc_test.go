@@ -11,6 +11,7 @@ func TestNothingIsAllocated(t *testing.T) {
 	bias, sums := random(r, n), make([]float32, n)
 	var w Workspace
 	var packed, column Packed
+	var pieces PieceTable
 	Pack(&packed, false, n, k, b, n)
 	Pack(&column, false, 1, k, b, 1)
 	p := newPLE(r, 20, 3, 5, 16)
@@ -41,6 +42,10 @@ func TestNothingIsAllocated(t *testing.T) {
 		"layer norm":       func() { LayerNorm(c, y, a, b, b, 10, 30, 1e-5, &w) },
 		"batch norm":       func() { BatchNorm(c, y, a, b, b, nil, 10, 30, 1e-5, &w) },
 		"piecewise linear": func() { PiecewiseLinear(y, p.x, p.edges, p.slope, p.bias, p.table, 20, 3, 5, 16, &w) },
+		"piecewise linear, prepared": func() {
+			pieces.Prepare(p.edges, p.slope, p.bias, p.table, 3, 5, 16)
+			pieces.PiecewiseLinear(y, p.x, 20, &w)
+		},
 		"piecewise linear backward": func() {
 			PiecewiseLinearBackward(p.slope, p.bias, p.table, y, p.x, p.edges, 20, 3, 5, 16, &w)
 		},

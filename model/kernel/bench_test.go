@@ -192,7 +192,7 @@ func BenchmarkMemory(b *testing.B) {
 // BenchmarkPiecewise embeds 30 features in 48 bins, 16 wide.
 func BenchmarkPiecewise(b *testing.B) {
 	const features, bins, width = 30, 48, 16
-	for _, rows := range []int{1, 256} {
+	for _, rows := range []int{1, 32, 256} {
 		p := newPLE(seeded(1), rows, features, bins, width)
 		y := make([]float32, rows*features*width)
 		var w Workspace
@@ -206,6 +206,11 @@ func BenchmarkPiecewise(b *testing.B) {
 			benchBytes(b, 4*len(y), func() {
 				PiecewiseLinearBackward(ds, db, dw, y, p.x, p.edges, rows, features, bins, width, &w)
 			})
+		})
+		var prepared PieceTable
+		benchPaths(b, fmt.Sprintf("Prepared/rows%d", rows), func(b *testing.B) {
+			prepared.Prepare(p.edges, p.slope, p.bias, p.table, features, bins, width)
+			benchBytes(b, 4*len(y), func() { prepared.PiecewiseLinear(y, p.x, rows, &w) })
 		})
 	}
 }

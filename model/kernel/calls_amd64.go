@@ -141,8 +141,8 @@ func (s *assembly) adamW(w, m, v, average []float32, grads [][]float32, first in
 	goAdamW(w, m, v, average, grads, n, c)
 }
 
-func (s *assembly) locate(p pieces, edges []float32) {
-	s.locateKernel(&p.bin[0], &p.frac[0], &p.x[0], p.stride, len(p.bin), &edges[0], lastBin(edges))
+func (s *assembly) locate(p *pieces, edges []float32, last int) {
+	s.locateKernel(&p.bin[0], &p.frac[0], &p.x[0], p.stride, len(p.bin), &edges[0], last)
 }
 
 func (s *assembly) prefix(sums, bias, table []float32) {
@@ -154,7 +154,7 @@ func (s *assembly) prefix(sums, bias, table []float32) {
 	s.prefixKernel(&sums[0], &bias[0], unsafe.SliceData(table), width, len(table)/width)
 }
 
-func (s *assembly) forward(dst, slope, table []float32, p pieces) {
+func (s *assembly) forward(dst, slope, table []float32, p *pieces) {
 	width := len(slope)
 	if width%s.lanes != 0 {
 		goForward(dst, slope, table, p)
@@ -163,13 +163,22 @@ func (s *assembly) forward(dst, slope, table []float32, p pieces) {
 	s.forwardKernel(&dst[0], &slope[0], &table[0], &p.sums[0], width, p.stride*width, &p.x[0], p.stride, &p.bin[0], &p.frac[0], len(p.bin))
 }
 
-func (s *assembly) backward(dslope, dtable, dy []float32, p pieces) {
+func (s *assembly) backward(dslope, dtable, dy []float32, p *pieces) {
 	width := len(dslope)
 	if width%s.lanes != 0 {
 		goBackward(dslope, dtable, dy, p)
 		return
 	}
 	s.backwardKernel(&dslope[0], &dtable[0], &dy[0], &p.sums[0], width, p.stride*width, &p.x[0], p.stride, &p.bin[0], &p.frac[0], len(p.bin))
+}
+
+func (s *assembly) fold(dbias, dtable, sums []float32) {
+	width := len(dbias)
+	if width%s.lanes != 0 {
+		goFold(dbias, dtable, sums)
+		return
+	}
+	s.foldKernel(&dbias[0], &dtable[0], &sums[0], width, len(sums)/width)
 }
 
 func (s *assembly) gruForward(out, gates, x, state, h []float32, _ int) {

@@ -42,6 +42,7 @@ type Workspace struct {
 	sums  []float32 // raw dot products, or a transposed result
 	heads []float32 // columns of a narrow op(B)
 	table []float32 // prefix sums of PiecewiseLinear, or BatchNorm's columns
+	piece pieces    // the running feature of PiecewiseLinear
 	bin   []int32   // bins of one feature of PiecewiseLinear
 	frac  []float32 // positions in those bins
 	wide  []float64 // sums of BatchNorm's columns

@@ -254,6 +254,11 @@ func forwardAVX512(dst *float32, slope *float32, table *float32, sums *float32, 
 //go:noescape
 func backwardAVX512(dslope *float32, dtable *float32, dy *float32, sums *float32, width int, yStride int, x *float32, xStride int, bin *int32, frac *float32, rows int)
 
+// foldAVX512 adds the sums of all later rows to every row of dtable, and of all rows to dbias; width is a multiple of the lanes, rows positive.
+//
+//go:noescape
+func foldAVX512(dbias *float32, dtable *float32, sums *float32, width int, rows int)
+
 // gruForwardAVX512 moves the first n columns of a row on; n is a positive multiple of the lanes.
 //
 //go:noescape
@@ -468,6 +473,11 @@ func forwardAVX2(dst *float32, slope *float32, table *float32, sums *float32, wi
 //
 //go:noescape
 func backwardAVX2(dslope *float32, dtable *float32, dy *float32, sums *float32, width int, yStride int, x *float32, xStride int, bin *int32, frac *float32, rows int)
+
+// foldAVX2 adds the sums of all later rows to every row of dtable, and of all rows to dbias; width is a multiple of the lanes, rows positive.
+//
+//go:noescape
+func foldAVX2(dbias *float32, dtable *float32, sums *float32, width int, rows int)
 
 // gruForwardAVX2 moves the first n columns of a row on; n is a positive multiple of the lanes.
 //

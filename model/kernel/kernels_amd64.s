@@ -6210,6 +6210,47 @@ row:
 	VZEROUPPER
 	RET
 
+// func foldAVX512(dbias *float32, dtable *float32, sums *float32, width int, rows int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·foldAVX512(SB), NOSPLIT, $0-40
+	MOVQ  dbias+0(FP), AX
+	MOVQ  dtable+8(FP), CX
+	MOVQ  sums+16(FP), DX
+	MOVQ  width+24(FP), BX
+	SHLQ  $0x02, BX
+	MOVQ  rows+32(FP), SI
+	MOVQ  SI, DI
+	DECQ  DI
+	IMULQ BX, DI
+	XORQ  R8, R8
+
+columns:
+	LEAQ   (DX)(R8*1), R9
+	LEAQ   (CX)(R8*1), R10
+	ADDQ   DI, R9
+	ADDQ   DI, R10
+	MOVQ   SI, R11
+	VXORPS Z0, Z0, Z0
+
+row:
+	VADDPS  (R9), Z0, Z0
+	DECQ    R11
+	JZ      summed
+	SUBQ    BX, R9
+	SUBQ    BX, R10
+	VADDPS  (R10), Z0, Z1
+	VMOVUPS Z1, (R10)
+	JMP     row
+
+summed:
+	VADDPS  (AX)(R8*1), Z0, Z0
+	VMOVUPS Z0, (AX)(R8*1)
+	ADDQ    $0x00000040, R8
+	CMPQ    R8, BX
+	JLT     columns
+	VZEROUPPER
+	RET
+
 // func gruForwardAVX512(out *float32, gates *float32, x *float32, s *float32, h *float32, width int, n int)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·gruForwardAVX512(SB), NOSPLIT, $0-56
@@ -9719,6 +9760,47 @@ row:
 	ADDQ         $0x00000020, R10
 	CMPQ         R10, CX
 	JLT          columns
+	VZEROUPPER
+	RET
+
+// func foldAVX2(dbias *float32, dtable *float32, sums *float32, width int, rows int)
+// Requires: AVX
+TEXT ·foldAVX2(SB), NOSPLIT, $0-40
+	MOVQ  dbias+0(FP), AX
+	MOVQ  dtable+8(FP), CX
+	MOVQ  sums+16(FP), DX
+	MOVQ  width+24(FP), BX
+	SHLQ  $0x02, BX
+	MOVQ  rows+32(FP), SI
+	MOVQ  SI, DI
+	DECQ  DI
+	IMULQ BX, DI
+	XORQ  R8, R8
+
+columns:
+	LEAQ   (DX)(R8*1), R9
+	LEAQ   (CX)(R8*1), R10
+	ADDQ   DI, R9
+	ADDQ   DI, R10
+	MOVQ   SI, R11
+	VXORPS Y0, Y0, Y0
+
+row:
+	VADDPS  (R9), Y0, Y0
+	DECQ    R11
+	JZ      summed
+	SUBQ    BX, R9
+	SUBQ    BX, R10
+	VADDPS  (R10), Y0, Y1
+	VMOVUPS Y1, (R10)
+	JMP     row
+
+summed:
+	VADDPS  (AX)(R8*1), Y0, Y0
+	VMOVUPS Y0, (AX)(R8*1)
+	ADDQ    $0x00000020, R8
+	CMPQ    R8, BX
+	JLT     columns
 	VZEROUPPER
 	RET
 

@@ -45,10 +45,11 @@ type elementwise struct {
 
 // piecewise are the parts of PiecewiseLinear, each for one feature.
 type piecewise struct {
-	locate   func(p pieces, edges []float32)
+	locate   func(p *pieces, edges []float32, last int)
 	prefix   func(sums, bias, table []float32)
-	forward  func(dst, slope, table []float32, p pieces)
-	backward func(dslope, dtable, dy []float32, p pieces)
+	forward  func(dst, slope, table []float32, p *pieces)
+	backward func(dslope, dtable, dy []float32, p *pieces)
+	fold     func(dbias, dtable, sums []float32)
 }
 
 // gru are the parts of GRUStep, each for one row, from column first on.
@@ -91,7 +92,7 @@ var goNorm = norm{
 	batch: goBatchNorm, batchSums: goBatchNormSums, batchBackward: goBatchNormBackward,
 }
 
-var goPiecewise = piecewise{locate: goLocate, prefix: goPrefix, forward: goForward, backward: goBackward}
+var goPiecewise = piecewise{locate: goLocate, prefix: goPrefix, forward: goForward, backward: goBackward, fold: goFold}
 
 // active is set once, before main; only tests change it.
 var active, pathErr = choose(os.Getenv(PathVariable), paths())

@@ -63,6 +63,7 @@ type assembly struct {
 	prefixKernel   func(sums, bias, table *float32, width, rows int)
 	forwardKernel  func(dst, slope, table, sums *float32, width, yStride int, x *float32, xStride int, bin *int32, frac *float32, rows int)
 	backwardKernel func(dslope, dtable, dy, sums *float32, width, yStride int, x *float32, xStride int, bin *int32, frac *float32, rows int)
+	foldKernel     func(dbias, dtable, sums *float32, width, rows int)
 
 	gruForwardKernel  func(out, gates, x, s, h *float32, width, n int)
 	gruBackwardKernel func(dx, ds, dh, dout, gates, s, h *float32, width, n int)
@@ -94,7 +95,7 @@ var avx512 = &assembly{
 	stripKernel: stripAVX512, dotsKernel: dotsAVX512,
 	axpyKernel: axpyAVX512, scaleKernel: scaleAVX512, mulKernel: mulAVX512, mulAddKernel: mulAddAVX512, squaresKernel: squaresAVX512, addSquaresKernel: addSquaresAVX512,
 	activationKernel: activationAVX512, dropoutKernel: dropoutAVX512, sigmoidKernel: sigmoidAVX512, softplusKernel: softplusAVX512, tanhKernel: tanhAVX512, expKernel: expAVX512, adamWKernel: adamWAVX512,
-	locateKernel: locateAVX512, prefixKernel: prefixAVX512, forwardKernel: forwardAVX512, backwardKernel: backwardAVX512,
+	locateKernel: locateAVX512, prefixKernel: prefixAVX512, forwardKernel: forwardAVX512, backwardKernel: backwardAVX512, foldKernel: foldAVX512,
 	gruForwardKernel: gruForwardAVX512, gruBackwardKernel: gruBackwardAVX512,
 	rowSumsKernel: rowSumsAVX512, rowSquaresKernel: rowSquaresAVX512,
 	layerNormKernel: layerNormAVX512, layerNormSumsKernel: layerNormSumsAVX512, layerNormBackwardKernel: layerNormBackwardAVX512,
@@ -113,7 +114,7 @@ var avx2 = &assembly{
 	stripKernel: stripAVX2, dotsKernel: dotsAVX2,
 	axpyKernel: axpyAVX2, scaleKernel: scaleAVX2, mulKernel: mulAVX2, mulAddKernel: mulAddAVX2, squaresKernel: squaresAVX2, addSquaresKernel: addSquaresAVX2,
 	activationKernel: activationAVX2, dropoutKernel: dropoutAVX2, sigmoidKernel: sigmoidAVX2, softplusKernel: softplusAVX2, tanhKernel: tanhAVX2, expKernel: expAVX2, adamWKernel: adamWAVX2,
-	locateKernel: locateAVX2, prefixKernel: prefixAVX2, forwardKernel: forwardAVX2, backwardKernel: backwardAVX2,
+	locateKernel: locateAVX2, prefixKernel: prefixAVX2, forwardKernel: forwardAVX2, backwardKernel: backwardAVX2, foldKernel: foldAVX2,
 	gruForwardKernel: gruForwardAVX2, gruBackwardKernel: gruBackwardAVX2,
 	rowSumsKernel: rowSumsAVX2, rowSquaresKernel: rowSquaresAVX2,
 	layerNormKernel: layerNormAVX2, layerNormSumsKernel: layerNormSumsAVX2, layerNormBackwardKernel: layerNormBackwardAVX2,
@@ -136,6 +137,6 @@ func (s *assembly) path(name string) *path {
 			columnSums: s.columnSums, columnSquares: s.columnSquares,
 			batch: s.batchNorm, batchSums: s.batchNormSums, batchBackward: s.batchNormBackward,
 		},
-		piecewise: piecewise{locate: s.locate, prefix: s.prefix, forward: s.forward, backward: s.backward},
+		piecewise: piecewise{locate: s.locate, prefix: s.prefix, forward: s.forward, backward: s.backward, fold: s.fold},
 	}
 }

@@ -25,6 +25,50 @@ func PiecewiseLinear(dst, x, edges, slope, bias, weight []float32, rows, feature
 		active.piecewise.prefix(p.sums, bias[f*width:(f+1)*width], table[:int(slices.Max(p.bin))*width])
 		active.piecewise.forward(dst[f*width:], slope[f*width:(f+1)*width], table, p)
 	}
+	w.piece = pieces{}
+}
+
+// A PieceTable is the parameters of PiecewiseLinear with the sums of the weights
+// below every bin, made once for many calls: for a few rows they are most of the
+// work. The zero value is ready for Prepare. Calls only read it, so goroutines
+// may share it.
+type PieceTable struct {
+	features, bins, width      int
+	edges, slope, weight, sums []float32
+	last                       []int // bin of some width, of each feature
+}
+
+// Prepare sums the weights up, in the table's memory where that suffices. It
+// keeps edges, slope and weight, which must not change while the table is used.
+// Shapes are PiecewiseLinear's.
+func (t *PieceTable) Prepare(edges, slope, bias, weight []float32, features, bins, width int) {
+	needPiecewise("piecewise linear", nil, nil, edges, slope, bias, weight, 0, features, bins, width)
+	*t = PieceTable{features, bins, width, edges, slope, weight, grow(&t.sums, features*bins*width), grow(&t.last, features)}
+	for f := range features {
+		t.last[f] = lastBin(edges[f*(bins+1) : (f+1)*(bins+1)])
+		if width == 0 {
+			continue
+		}
+		from, to := f*bins*width, (f+1)*bins*width
+		active.piecewise.prefix(t.sums[from:to], bias[f*width:(f+1)*width], weight[from:to-width])
+	}
+}
+
+// PiecewiseLinear is the function of that name on the table's parameters, bit
+// for bit.
+func (t *PieceTable) PiecewiseLinear(dst, x []float32, rows int, w *Workspace) {
+	need("piecewise linear", "y", len(dst), rows*t.features*t.width)
+	need("piecewise linear", "x", len(x), rows*t.features)
+	if rows == 0 || t.width == 0 {
+		return
+	}
+	for f := range t.features {
+		p := w.locate(f, rows, t.features, t.bins, t.last[f], x, t.edges)
+		from, to := f*t.bins*t.width, (f+1)*t.bins*t.width
+		p.sums = t.sums[from:to]
+		active.piecewise.forward(dst[f*t.width:], t.slope[f*t.width:(f+1)*t.width], t.weight[from:to], p)
+	}
+	w.piece = pieces{}
 }
 
 // PiecewiseLinearBackward adds the gradients of PiecewiseLinear to dslope,
@@ -37,11 +81,13 @@ func PiecewiseLinearBackward(dslope, dbias, dweight, dy, x, edges []float32, row
 	}
 	for f := range features {
 		p := w.pieces(f, rows, features, bins, width, x, edges)
-		dtable := dweight[f*bins*width : (f+1)*bins*width]
+		p.sums = p.sums[:(int(slices.Max(p.bin))+1)*width]
 		clear(p.sums)
+		dtable := dweight[f*bins*width : (f+1)*bins*width]
 		active.piecewise.backward(dslope[f*width:(f+1)*width], dtable, dy[f*width:], p)
-		addSuffixSums(dtable, dbias[f*width:(f+1)*width], p.sums)
+		active.piecewise.fold(dbias[f*width:(f+1)*width], dtable, p.sums)
 	}
+	w.piece = pieces{}
 }
 
 // A pieces is one feature of a batch, located in its bins.
@@ -53,11 +99,19 @@ type pieces struct {
 	sums   []float32 // (bins, width): forward, bias plus the weights of the bins below; backward, Σ dy
 }
 
-// pieces locates rows values of feature f in its bins.
-func (w *Workspace) pieces(f, rows, features, bins, width int, x, edges []float32) pieces {
-	p := pieces{x: x[f:], stride: features, bin: grow(&w.bin, rows), frac: grow(&w.frac, rows), sums: grow(&w.table, bins*width)}
-	w.bin, w.frac, w.table = p.bin, p.frac, p.sums
-	active.piecewise.locate(p, edges[f*(bins+1):(f+1)*(bins+1)])
+// pieces locates rows values of feature f in its bins, with room for sums.
+func (w *Workspace) pieces(f, rows, features, bins, width int, x, edges []float32) *pieces {
+	p := w.locate(f, rows, features, bins, lastBin(edges[f*(bins+1):(f+1)*(bins+1)]), x, edges)
+	p.sums = grow(&w.table, bins*width)
+	return p
+}
+
+// locate locates rows values of feature f in its bins, up to the last of some
+// width.
+func (w *Workspace) locate(f, rows, features, bins, last int, x, edges []float32) *pieces {
+	p := &w.piece
+	p.x, p.stride, p.bin, p.frac = x[f:], features, grow(&w.bin, rows), grow(&w.frac, rows)
+	active.piecewise.locate(p, edges[f*(bins+1):(f+1)*(bins+1)], last)
 	return p
 }
 
@@ -72,8 +126,8 @@ func lastBin(edges []float32) int {
 
 // goLocate finds bin and position of every row. The bin is the number of lower
 // edges, but for the first, that are not above the value; NaN has position NaN.
-func goLocate(p pieces, edges []float32) {
-	lower := edges[:lastBin(edges)+1]
+func goLocate(p *pieces, edges []float32, last int) {
+	lower := edges[:last+1]
 	for b := range p.bin {
 		v := p.x[b*p.stride]
 		i := 0
@@ -103,7 +157,7 @@ func goPrefix(sums, bias, table []float32) {
 
 // goForward writes slope·x + sums[bin] + frac·table[bin] to rows of dst,
 // stride·width apart.
-func goForward(dst, slope, table []float32, p pieces) {
+func goForward(dst, slope, table []float32, p *pieces) {
 	width := len(slope)
 	for b, bin := range p.bin {
 		out := dst[b*p.stride*width:][:width]
@@ -117,7 +171,7 @@ func goForward(dst, slope, table []float32, p pieces) {
 }
 
 // goBackward adds x·dy to dslope, frac·dy to dtable[bin] and dy to sums[bin].
-func goBackward(dslope, dtable, dy []float32, p pieces) {
+func goBackward(dslope, dtable, dy []float32, p *pieces) {
 	width := len(dslope)
 	for b, bin := range p.bin {
 		d := dy[b*p.stride*width:][:width]
@@ -132,16 +186,17 @@ func goBackward(dslope, dtable, dy []float32, p pieces) {
 	}
 }
 
-// addSuffixSums adds to every bin of dtable the sum over all later bins, which
-// lie above it, and to dbias the sum over all.
-func addSuffixSums(dtable, dbias, sums []float32) {
+// goFold adds to every bin of dtable the sum over all later bins, which lie
+// above it, and to dbias the sum over all. It leaves suffix sums in sums.
+func goFold(dbias, dtable, sums []float32) {
 	width := len(dbias)
-	for i := len(sums) - width; i > 0; i -= width {
-		sum := sums[i : i+width]
-		active.axpy(dtable[i-width:i], 1, sum)
-		active.axpy(sums[i-width:i], 1, sum)
+	for i := len(sums) - 1; i >= width; i-- {
+		dtable[i-width] += sums[i]
+		sums[i-width] += sums[i]
 	}
-	active.axpy(dbias, 1, sums[:width])
+	for j, v := range sums[:width] {
+		dbias[j] += v
+	}
 }
 
 func needPiecewise(kernel string, y, x, edges, slope, bias, weight []float32, rows, features, bins, width int) {

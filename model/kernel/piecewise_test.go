@@ -88,11 +88,17 @@ func (p pleCase) reference(slope, bias, table []float64) []float64 {
 func TestPiecewiseLinear(t *testing.T) {
 	onEveryPath(t, func(t *testing.T) {
 		var w Workspace
+		var table PieceTable
 		for i, shape := range [][4]int{{1, 1, 1, 1}, {3, 2, 1, 4}, {40, 7, 5, 16}, {9, 5, 48, 16}, {100, 3, 17, 8}, {20, 2, 8, 33}, {0, 2, 3, 4}} {
 			rows, features, bins, width := shape[0], shape[1], shape[2], shape[3]
 			p := newPLE(seeded(uint64(i)), rows, features, bins, width)
-			y := make([]float32, rows*features*width)
+			y, prepared := make([]float32, rows*features*width), make([]float32, rows*features*width)
 			PiecewiseLinear(y, p.x, p.edges, p.slope, p.bias, p.table, rows, features, bins, width, &w)
+			table.Prepare(p.edges, p.slope, p.bias, p.table, features, bins, width)
+			table.PiecewiseLinear(prepared, p.x, rows, &w)
+			if !slices.Equal(y, prepared) {
+				t.Fatalf("%v: a prepared table gave other bits", shape)
+			}
 			// Narrow bins multiply the rounding of x: the scale is that of the largest result.
 			want := p.reference(widen(p.slope), widen(p.bias), widen(p.table))
 			near(t, fmt.Sprint(shape), y, want, largest(want), 1e-5)

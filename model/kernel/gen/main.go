@@ -37,6 +37,7 @@ func main() {
 		prefix(v)
 		forward(v)
 		backward(v)
+		fold(v)
 		gruForward(v)
 		gruBackward(v)
 		rowSums(v)

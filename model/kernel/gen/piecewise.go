@@ -192,3 +192,36 @@ func backward(v isa) {
 		VMOVUPS(s, offset(arg("dslope"), at))
 	})
 }
+
+// fold writes kernel.goFold, but for what that leaves in sums.
+func fold(v isa) {
+	function("fold"+v.name, "func(dbias, dtable, sums *float32, width, rows int)",
+		"adds the sums of all later rows to every row of dtable, and of all rows to dbias; width is a multiple of the lanes, rows positive.")
+	dbias, dtable, sums, width, rows := arg("dbias"), arg("dtable"), arg("sums"), strideArg("width"), arg("rows")
+	last := GP64() // offset of the last row
+	MOVQ(rows, last)
+	DECQ(last)
+	IMULQ(width, last)
+	acc, t := v.reg(0), v.reg(1)
+	v.columns(width, func(at reg.GPVirtual) {
+		from, to, left := GP64(), GP64(), GP64()
+		LEAQ(offset(sums, at), from)
+		LEAQ(offset(dtable, at), to)
+		ADDQ(last, from)
+		ADDQ(last, to)
+		MOVQ(rows, left)
+		zero(acc)
+		Label("row")
+		VADDPS(Mem{Base: from}, acc, acc)
+		DECQ(left)
+		JZ(LabelRef("summed"))
+		SUBQ(width, from)
+		SUBQ(width, to)
+		VADDPS(Mem{Base: to}, acc, t)
+		VMOVUPS(t, Mem{Base: to})
+		JMP(LabelRef("row"))
+		Label("summed")
+		VADDPS(offset(dbias, at), acc, acc)
+		VMOVUPS(acc, offset(dbias, at))
+	})
+}
