@@ -11,14 +11,14 @@ import (
 
 // A group is what stems from one concept: its places in a normalised row.
 type group struct {
-	name  string
-	parts [3][]int // positions, by part of a tableRow
+	name   string
+	places [parts][]int // by part of Rows
 }
 
 // groupColumns gathers the places of a normalised row by group, in the order of
 // the schema's columns. Groups without a place, because the normalizer dropped
-// their columns, are left out.
-func groupColumns(schema *features.Schema) []group {
+// their columns, are left out. Rows have their own columns where own.
+func groupColumns(schema *features.Schema, own bool) []group {
 	var groups []group
 	columns, index := schema.Columns(), map[string]int{}
 	for _, c := range columns {
@@ -27,38 +27,44 @@ func groupColumns(schema *features.Schema) []group {
 			groups = append(groups, group{name: c.Group})
 		}
 	}
-	for part, places := range columnsOfParts(schema) {
+	for part, places := range columnsOfParts(schema, own) {
 		for at, column := range places {
 			g := &groups[index[columns[column].Group]]
-			g.parts[part] = append(g.parts[part], at)
+			g.places[part] = append(g.places[part], at)
 		}
 	}
 	return slices.DeleteFunc(groups, func(g group) bool {
-		return len(g.parts[0])+len(g.parts[1])+len(g.parts[2]) == 0
+		return !slices.ContainsFunc(g.places[:], func(places []int) bool { return len(places) > 0 })
 	})
 }
 
-// columnsOfParts returns, for each place of a normalised row, its column.
-func columnsOfParts(schema *features.Schema) (parts [3][]int) {
-	n := schema.Normalizer
-	if n == nil {
-		return parts
+// columnsOfParts returns, for each place of a row, its column.
+func columnsOfParts(schema *features.Schema, own bool) (columns [parts][]int) {
+	if n := schema.Normalizer; n != nil {
+		for i := range n.Numeric {
+			columns[Numeric] = append(columns[Numeric], n.Numeric[i].Column)
+		}
+		for i := range n.Binary {
+			columns[Binary] = append(columns[Binary], n.Binary[i].Column)
+		}
+		columns[Category] = n.Category
 	}
-	for i := range n.Numeric {
-		parts[0] = append(parts[0], n.Numeric[i].Column)
+	for i, c := range schema.Columns() {
+		switch {
+		case own && c.Kind == features.Numeric:
+			columns[OwnNumeric] = append(columns[OwnNumeric], i)
+		case own:
+			columns[OwnCategory] = append(columns[OwnCategory], i)
+		}
 	}
-	for i := range n.Binary {
-		parts[1] = append(parts[1], n.Binary[i].Column)
-	}
-	parts[2] = n.Category
-	return parts
+	return columns
 }
 
 // standardGroups returns, for each position of a standardised row, the index
 // of its group, and the groups' names.
 func standardGroups(schema *features.Schema) (positions []int, names []string) {
-	columns, parts := schema.Columns(), columnsOfParts(schema)
-	for _, column := range slices.Concat(parts[0], parts[1]) {
+	columns, places := schema.Columns(), columnsOfParts(schema, false)
+	for _, column := range slices.Concat(places[Numeric], places[Binary]) {
 		name := columns[column].Group
 		i := slices.Index(names, name)
 		if i < 0 {
@@ -74,22 +80,21 @@ func standardGroups(schema *features.Schema) (positions []int, names []string) {
 // in turn is given its typical values and the row is scored again.
 type occlusion struct {
 	groups  []group
-	typical tableRow
+	typical Rows
 }
 
-func newOcclusion(schema *features.Schema, typical weights.Typical) *occlusion {
-	o := &occlusion{groups: groupColumns(schema)}
-	o.typical, _ = newTableRow(schema, 1)
-	ex := features.Example{Numeric: typical.Numeric, Category: typical.Category}
-	schema.Normalize(&ex, o.typical[0], o.typical[1], o.typical[2])
+func newOcclusion(schema *features.Schema, typical weights.Typical, widths [parts]int) *occlusion {
+	o := &occlusion{groups: groupColumns(schema, widths[OwnNumeric]+widths[OwnCategory] > 0), typical: newRows(widths, 1)}
+	o.typical.fill(schema, &features.Example{Numeric: typical.Numeric, Category: typical.Category})
 	return o
 }
 
 // differs says whether the group is not typical in r.
-func (o *occlusion) differs(g *group, r tableRow) bool {
-	for part, places := range g.parts {
+func (o *occlusion) differs(g *group, r Rows) bool {
+	for part, places := range g.places {
 		for _, at := range places {
-			if r[part][at] != o.typical[part][at] {
+			x, y := r[part][at], o.typical[part][at]
+			if x != y && (x == x || y == y) { // both missing is no difference
 				return true
 			}
 		}
@@ -100,8 +105,8 @@ func (o *occlusion) differs(g *group, r tableRow) bool {
 // An occluder is one goroutine's occlusion at work.
 type occluder struct {
 	*occlusion
-	base    tableRow // the example's own row
-	rows    []int    // of all examples: the group that a row hides; -1 for the example itself, which comes first
+	base    Rows  // the example's own row
+	rows    []int // of all examples: the group that a row hides; -1 for the example itself, which comes first
 	reasons []Reason
 }
 
@@ -113,7 +118,7 @@ func (o *occluder) add(c *classifier) error {
 			continue
 		}
 		r := c.next()
-		for part, places := range g.parts {
+		for part, places := range g.places {
 			copy(r[part], o.base[part])
 			for _, at := range places {
 				r[part][at] = o.typical[part][at]

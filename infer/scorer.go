@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"sync"
 
 	"moments/features"
@@ -22,6 +23,8 @@ type ScorerOptions struct {
 	Reasons int
 
 	SkipAnomaly bool // leave the denoiser out, as if the bundle had none
+
+	Foreign Opener // of networks that were trained elsewhere; nil where no bundle has any
 }
 
 // A Scorer scores journeys with a bundle. It is safe for use by several
@@ -34,7 +37,8 @@ type Scorer struct {
 	occlusion *occlusion // nil without reasons of targets
 	numeric   int        // columns of an example, by kind
 	category  int
-	workers   sync.Pool // of *worker
+	widths    [parts]int // of a row that classifiers read
+	workers   sync.Pool  // of *worker
 }
 
 // NewScorer compiles the networks of a bundle, which may not be changed while
@@ -57,12 +61,13 @@ func NewScorer(b *weights.Bundle, o ScorerOptions) (*Scorer, error) {
 			s.category++
 		}
 	}
+	s.widths = rowWidths(b.Schema, slices.ContainsFunc(b.Networks, func(n weights.Network) bool { return n.Foreign() }))
 	if o.Reasons > 0 && len(b.Targets) > 0 {
 		typical := b.Reference.Typical
 		if len(typical.Numeric)+len(typical.Category) == 0 {
 			return nil, fmt.Errorf("infer: bundle %s has no typical values, which reasons are measured against", b.Name)
 		}
-		s.occlusion = newOcclusion(b.Schema, typical)
+		s.occlusion = newOcclusion(b.Schema, typical, s.widths)
 	}
 	s.workers.New = func() any { return s.newWorker() }
 	for i := range b.Networks {
@@ -78,6 +83,9 @@ func (s *Scorer) compile(n *weights.Network) error {
 	if n.Role == weights.Denoiser && s.options.SkipAnomaly {
 		return nil
 	}
+	if n.Foreign() {
+		return s.addForeign(n)
+	}
 	g, err := n.Graph()
 	if err != nil {
 		return err
@@ -89,13 +97,17 @@ func (s *Scorer) compile(n *weights.Network) error {
 	if n.Role == weights.Denoiser {
 		return s.addDenoiser(n, p)
 	}
-	if s.blend == nil {
-		s.blend = &blend{schema: s.bundle.Schema, targets: len(s.bundle.Targets), batch: math.MaxInt}
-	}
-	s.blend.programs = append(s.blend.programs, p)
-	s.blend.weights = append(s.blend.weights, n.Weight)
-	s.blend.batch = min(s.blend.batch, batchFor(p))
+	s.addClassifier(compiled{p}, n.Weight, batchFor(p))
 	return nil
+}
+
+func (s *Scorer) addClassifier(f Foreign, weight float64, batch int) {
+	if s.blend == nil {
+		s.blend = &blend{widths: s.widths, targets: len(s.bundle.Targets), batch: math.MaxInt}
+	}
+	s.blend.networks = append(s.blend.networks, f)
+	s.blend.weights = append(s.blend.weights, weight)
+	s.blend.batch = min(s.blend.batch, batch)
 }
 
 func (s *Scorer) addDenoiser(n *weights.Network, p *Program) error {

@@ -90,10 +90,10 @@ func TestProbabilitiesMatchTheReference(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range examples {
-		r, _ := newTableRow(b.Schema, 1)
-		b.Schema.Normalize(&examples[i], r[0], r[1], r[2])
+		r := newRows(rowWidths(b.Schema, false), 1)
+		r.fill(b.Schema, &examples[i])
 		inputs := map[string][]float32{}
-		for part, name := range tableInputs {
+		for part, name := range partInputs {
 			inputs[name] = r[part]
 		}
 		want := make([]float64, 2)

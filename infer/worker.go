@@ -15,14 +15,15 @@ type worker struct {
 	denoise  *denoiser   // nil without a denoiser
 	occlude  occluder
 	scratch  []Reason
+	err      error // of making a foreign network's session; the worker cannot score
 }
 
 func (s *Scorer) newWorker() *worker {
 	w := &worker{Scorer: s, encoder: s.bundle.Schema.NewEncoder()}
 	w.occlude.occlusion = s.occlusion
-	w.occlude.base, _ = newTableRow(s.bundle.Schema, 1)
+	w.occlude.base = newRows(s.widths, 1)
 	if s.blend != nil {
-		w.classify = s.blend.newClassifier()
+		w.classify, w.err = s.blend.newClassifier()
 	}
 	if s.unusual != nil {
 		w.denoise = s.unusual.newDenoiser()
@@ -32,6 +33,9 @@ func (s *Scorer) newWorker() *worker {
 
 // score fills scores, one for each example, in their own slices' memory.
 func (w *worker) score(examples []features.Example, scores []Score) error {
+	if w.err != nil {
+		return w.err
+	}
 	if err := w.checkExamples(examples); err != nil {
 		return err
 	}
@@ -86,7 +90,7 @@ func (w *worker) scoreTargets(examples []features.Example, scores []Score) error
 func (w *worker) addRows(ex *features.Example) error {
 	w.occlude.rows = append(w.occlude.rows, -1)
 	r := w.classify.next()
-	w.bundle.Schema.Normalize(ex, r[0], r[1], r[2])
+	r.fill(w.bundle.Schema, ex)
 	if w.occlusion == nil {
 		return w.classify.push()
 	}

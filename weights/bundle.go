@@ -6,9 +6,11 @@
 //	schema.json            how journeys are encoded
 //	reference.safetensors  what scores are compared with: calibration scores, typical values
 //	<network>.safetensors  the parameters of one network
+//	<network>.onnx         or the model of a network that was trained elsewhere
 //
 // Networks are not code but a registered architecture's name and config, drawn
-// again by package model; see model.Saved. [Bundle.Save] puts a bundle in place
+// again by package model; see model.Saved. One that was trained elsewhere is a
+// file that package weights/onnx reads, with a [Mapping]. [Bundle.Save] puts a bundle in place
 // whole or not at all, and [Open] refuses one that is damaged, incomplete,
 // edited, or of another format version. Neither trains nor scores.
 package weights
@@ -44,6 +46,7 @@ type Network struct {
 	Saved  model.Saved
 	Weight float64 // classifiers: share in the blend; the shares add up to 1
 	Params map[string]Tensor
+	ONNX   []byte // of a foreign network, in place of Params: the model's file
 }
 
 // Role says what a network is for.

@@ -22,6 +22,7 @@ const (
 	schemaFile    = "schema.json"
 	referenceFile = "reference.safetensors"
 	networkSuffix = ".safetensors"
+	foreignSuffix = ".onnx"
 )
 
 // manifest is manifest.json. Its text has one canonical form, and Checksum is

@@ -157,11 +157,15 @@ func (m manifest) bundle(files map[string][]byte) (*Bundle, error) {
 
 func (m manifest) readNetworks(b *Bundle, files map[string][]byte) error {
 	for _, e := range m.Networks {
-		params, _, err := ReadTensors(files[e.File])
-		if err != nil {
-			return fmt.Errorf("%s: %w", e.File, err)
+		n := Network{Name: e.Name, Role: e.Role, Saved: e.Saved, Weight: e.Weight}
+		if n.Foreign() {
+			n.ONNX = files[e.File]
+		} else {
+			var err error
+			if n.Params, _, err = ReadTensors(files[e.File]); err != nil {
+				return fmt.Errorf("%s: %w", e.File, err)
+			}
 		}
-		n := Network{Name: e.Name, Role: e.Role, Saved: e.Saved, Weight: e.Weight, Params: params}
 		if n.file() != e.File {
 			return fmt.Errorf("network %s is in file %s, want %s", e.Name, e.File, n.file())
 		}

@@ -63,7 +63,11 @@ func (b *Bundle) files() (map[string][]byte, error) {
 	tensors := map[string]map[string]Tensor{referenceFile: b.Reference.tensors()}
 	m := b.manifest()
 	for _, n := range b.Networks {
-		tensors[n.file()] = n.Params
+		if n.Foreign() {
+			files[n.file()] = n.ONNX
+		} else {
+			tensors[n.file()] = n.Params
+		}
 		m.Networks = append(m.Networks, networkEntry{n.Name, n.Role, n.file(), n.Weight, n.Saved})
 	}
 	for name, t := range tensors {

@@ -103,6 +103,12 @@ func (b *Bundle) checkRoles() error {
 func (b *Bundle) checkNetworks() error {
 	for i := range b.Networks {
 		n := &b.Networks[i]
+		if n.Foreign() {
+			if err := b.checkForeign(n); err != nil {
+				return err
+			}
+			continue
+		}
 		g, err := n.Graph()
 		if err != nil {
 			return err
@@ -156,7 +162,12 @@ func checkTables(g *model.Graph, cardinalities []int) error {
 	return nil
 }
 
-func (n *Network) file() string { return n.Name + networkSuffix }
+func (n *Network) file() string {
+	if n.Foreign() {
+		return n.Name + foreignSuffix
+	}
+	return n.Name + networkSuffix
+}
 
 // width counts the schema's columns by kind.
 func (b *Bundle) width() (numeric, category int) {
