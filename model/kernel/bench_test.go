@@ -88,7 +88,9 @@ func BenchmarkGemm(b *testing.B) {
 		{m: 256, n: 2, k: 256},
 		{m: 256, n: 1, k: 256},
 		{m: 256, n: 1, k: 256, transA: true},
+		{m: 256, n: 3, k: 256, transA: true},
 		{m: 256, n: 256, k: 1, transB: true},
+		{m: 256, n: 256, k: 3, transB: true},
 	} {
 		name := fmt.Sprintf("%dx%dx%d", g.m, g.n, g.k)
 		if g.transA {

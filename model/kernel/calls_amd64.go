@@ -18,6 +18,14 @@ func (s *assembly) tile(t *tile) {
 	}
 }
 
+func (s *assembly) rank(t *tile) {
+	load := 0
+	if t.load {
+		load = 1
+	}
+	s.ranks[t.k](&t.c[0], t.ldc, &t.a[0], t.aRow, t.aDepth, &t.b[0], t.bDepth, t.rows, t.cols, load)
+}
+
 func (s *assembly) dots(sums, a []float32, lda int, x []float32, k int) {
 	s.dotsKernel(unsafe.SliceData(sums), len(sums), unsafe.SliceData(a), lda, unsafe.SliceData(x), k)
 }

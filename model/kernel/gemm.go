@@ -1,7 +1,8 @@
 package kernel
 
-// narrow is the largest number of columns that is computed as dot products
-// instead of tiles, which would be mostly padding.
+// narrow is the largest number of columns, or of depths, of the products that
+// are not cut into tiles: of few columns a tile would be mostly padding, and of
+// little depth mostly start and end. Both kinds are as fast as memory.
 const narrow = 4
 
 // A product is c = [c +] op(a)·op(b) [+ bias], then act.
@@ -34,6 +35,8 @@ func (w *Workspace) Gemm(transA, transB bool, m, n, k int, a []float32, lda int,
 			b, ldb = w.heads, k
 		}
 		w.narrowProduct(&g, b, ldb)
+	case k > 0 && k <= narrow && bias == nil && act == Identity:
+		w.shallow(&g, transB, b, ldb)
 	case m <= active.tileRows && !transB:
 		w.fewRows(&g, b, ldb)
 	case m <= directTiles*active.tileRows && !transB && n%active.panel == 0:
@@ -164,19 +167,53 @@ func (w *Workspace) fewRows(g *product, b []float32, ldb int) {
 	*t = tile{}
 }
 
+// shallow computes a product of little depth: row by row, each column's sum in
+// the order of depth, as tiles do.
+func (w *Workspace) shallow(g *product, transB bool, b []float32, ldb int) {
+	if transB && (g.k > 1 || ldb > 1) {
+		w.pack = grow(&w.pack, g.k*g.n)
+		active.transpose(w.pack, g.n, b, ldb, g.n, g.k)
+		b, ldb = w.pack, g.n
+	}
+	w.tile = tile{rows: g.m, cols: g.n, k: g.k, a: g.a, aRow: g.aRow, aDepth: g.aDepth, b: b, bDepth: ldb, c: g.c, ldc: g.ldc, load: g.accumulate}
+	active.rank(&w.tile)
+	w.tile = tile{}
+}
+
 // narrowProduct computes a product of few columns. b is (n, k), transposed.
 func (w *Workspace) narrowProduct(g *product, b []float32, ldb int) {
 	sums := grow(&w.sums, g.n*g.m)
 	if g.aDepth == 1 {
-		for j := range g.n {
-			active.dots(sums[j*g.m:(j+1)*g.m], g.a, g.aRow, from(b, j*ldb), g.k)
+		const block = 8192 // values of a, which stay in the level-1 cache for all columns
+		rows := max(block/max(g.k, 1)&^3, 4)
+		for i := 0; i < g.m; i += rows {
+			end := min(i+rows, g.m)
+			for j := range g.n {
+				active.dots(sums[j*g.m+i:j*g.m+end], from(g.a, i*g.aRow), g.aRow, from(b, j*ldb), g.k)
+			}
 		}
-	} else { // the transposed product, n rows from the rows of a as they are stored
-		w.fewRows(&product{m: g.n, n: g.m, k: g.k, a: b, aRow: ldb, aDepth: 1, c: sums, ldc: g.m}, g.a, g.aDepth)
+	} else {
+		w.transposed(g, sums, b, ldb)
 	}
 	for j := range g.n {
 		g.finish(j, sums[j*g.m:(j+1)*g.m])
 	}
+}
+
+// transposed computes sums (n, m), the transposed product, from the rows of a as
+// they are stored, a few at a time.
+func (w *Workspace) transposed(g *product, sums, b []float32, ldb int) {
+	if g.k == 0 {
+		clear(sums)
+		return
+	}
+	t := &w.tile
+	*t = tile{rows: g.n, cols: g.m, aRow: ldb, aDepth: 1, bDepth: g.aDepth, c: sums, ldc: g.m}
+	for p := 0; p < g.k; p += narrow {
+		t.k, t.a, t.b, t.load = min(narrow, g.k-p), b[p:], g.a[p*g.aDepth:], p > 0
+		active.rank(t)
+	}
+	*t = tile{}
 }
 
 // finish writes column j of c from its sums.

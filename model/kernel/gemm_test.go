@@ -119,6 +119,19 @@ func TestGemmShapes(t *testing.T) {
 	})
 }
 
+// TestGemmShallow: products of little depth, whose sums do not start with a bias
+// or end with an activation, take no tiles.
+func TestGemmShallow(t *testing.T) {
+	onEveryPath(t, func(t *testing.T) {
+		for seed := range uint64(160) {
+			gemmCase{
+				m: 1 + int(seed%7), n: []int{5, 16, 31, 70}[seed%4], k: 1 + int(seed/16%5), gap: int(seed % 3),
+				transA: seed&1 != 0, transB: seed&2 != 0, accumulate: seed&8 != 0,
+			}.check(t, seed)
+		}
+	})
+}
+
 func TestGemmRandomCases(t *testing.T) {
 	onEveryPath(t, func(t *testing.T) {
 		r := seeded(7)

@@ -164,6 +164,26 @@ func tileAVX512x16r14(k int, a *float32, aRow int, aDepth int, b *float32, bDept
 //go:noescape
 func stripAVX512(k int, a *float32, aDepth int, b *float32, bDepth int, bPanel int, c *float32, ldc int, bias *float32, mode int, last int)
 
+// rankAVX512_1 computes c = [c +] a·b of depth 1; rows is positive, load says whether to start from c.
+//
+//go:noescape
+func rankAVX512_1(c *float32, ldc int, a *float32, aRow int, aDepth int, b *float32, ldb int, rows int, n int, load int)
+
+// rankAVX512_2 computes c = [c +] a·b of depth 2; rows is positive, load says whether to start from c.
+//
+//go:noescape
+func rankAVX512_2(c *float32, ldc int, a *float32, aRow int, aDepth int, b *float32, ldb int, rows int, n int, load int)
+
+// rankAVX512_3 computes c = [c +] a·b of depth 3; rows is positive, load says whether to start from c.
+//
+//go:noescape
+func rankAVX512_3(c *float32, ldc int, a *float32, aRow int, aDepth int, b *float32, ldb int, rows int, n int, load int)
+
+// rankAVX512_4 computes c = [c +] a·b of depth 4; rows is positive, load says whether to start from c.
+//
+//go:noescape
+func rankAVX512_4(c *float32, ldc int, a *float32, aRow int, aDepth int, b *float32, ldb int, rows int, n int, load int)
+
 // dotsAVX512 computes sums[i] = Σ_p a[i*lda+p]·x[p], 32 chains to a row.
 //
 //go:noescape
@@ -383,6 +403,26 @@ func tileAVX2x8r6(k int, a *float32, aRow int, aDepth int, b *float32, bDepth in
 //
 //go:noescape
 func stripAVX2(k int, a *float32, aDepth int, b *float32, bDepth int, bPanel int, c *float32, ldc int, bias *float32, mode int, last int)
+
+// rankAVX2_1 computes c = [c +] a·b of depth 1; rows is positive, load says whether to start from c.
+//
+//go:noescape
+func rankAVX2_1(c *float32, ldc int, a *float32, aRow int, aDepth int, b *float32, ldb int, rows int, n int, load int)
+
+// rankAVX2_2 computes c = [c +] a·b of depth 2; rows is positive, load says whether to start from c.
+//
+//go:noescape
+func rankAVX2_2(c *float32, ldc int, a *float32, aRow int, aDepth int, b *float32, ldb int, rows int, n int, load int)
+
+// rankAVX2_3 computes c = [c +] a·b of depth 3; rows is positive, load says whether to start from c.
+//
+//go:noescape
+func rankAVX2_3(c *float32, ldc int, a *float32, aRow int, aDepth int, b *float32, ldb int, rows int, n int, load int)
+
+// rankAVX2_4 computes c = [c +] a·b of depth 4; rows is positive, load says whether to start from c.
+//
+//go:noescape
+func rankAVX2_4(c *float32, ldc int, a *float32, aRow int, aDepth int, b *float32, ldb int, rows int, n int, load int)
 
 // dotsAVX2 computes sums[i] = Σ_p a[i*lda+p]·x[p], 16 chains to a row.
 //

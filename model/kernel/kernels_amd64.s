@@ -5164,6 +5164,314 @@ store:
 	VZEROUPPER
 	RET
 
+// func rankAVX512_1(c *float32, ldc int, a *float32, aRow int, aDepth int, b *float32, ldb int, rows int, n int, load int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·rankAVX512_1(SB), NOSPLIT, $0-80
+	MOVQ  n+64(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $-16, CX
+	SUBQ  CX, AX
+	SHLQ  $0x02, CX
+	MOVL  $0x0000ffff, DX
+	MOVL  AX, BX
+	BZHIL BX, DX, DX
+	KMOVW DX, K1
+	MOVQ  c+0(FP), DX
+	MOVQ  a+16(FP), BX
+	MOVQ  load+72(FP), SI
+	MOVQ  b+40(FP), DI
+	MOVQ  rows+56(FP), R8
+
+row:
+	MOVQ         aDepth+32(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         BX, R9
+	VBROADCASTSS (R9), Z1
+	XORQ         R9, R9
+	CMPQ         R9, CX
+	JGE          columnsrest
+
+columns:
+	VXORPS  Z0, Z0, Z0
+	TESTQ   SI, SI
+	JZ      columnsfresh
+	VMOVUPS (DX)(R9*1), Z0
+
+columnsfresh:
+	VFMADD231PS (DI)(R9*1), Z1, Z0
+	VMOVUPS     Z0, (DX)(R9*1)
+	ADDQ        $0x00000040, R9
+	CMPQ        R9, CX
+	JLT         columns
+
+columnsrest:
+	TESTQ     AX, AX
+	JZ        columnsend
+	VXORPS    Z0, Z0, Z0
+	TESTQ     SI, SI
+	JZ        columnsmaskedfresh
+	VMOVUPS.Z (DX)(R9*1), K1, Z0
+
+columnsmaskedfresh:
+	VMOVUPS.Z   (DI)(R9*1), K1, Z2
+	VFMADD231PS Z2, Z1, Z0
+	VMOVUPS     Z0, K1, (DX)(R9*1)
+
+columnsend:
+	MOVQ aRow+24(FP), R9
+	SHLQ $0x02, R9
+	ADDQ R9, BX
+	MOVQ ldc+8(FP), R9
+	SHLQ $0x02, R9
+	ADDQ R9, DX
+	DECQ R8
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func rankAVX512_2(c *float32, ldc int, a *float32, aRow int, aDepth int, b *float32, ldb int, rows int, n int, load int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·rankAVX512_2(SB), NOSPLIT, $0-80
+	MOVQ  n+64(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $-16, CX
+	SUBQ  CX, AX
+	SHLQ  $0x02, CX
+	MOVL  $0x0000ffff, DX
+	MOVL  AX, BX
+	BZHIL BX, DX, DX
+	KMOVW DX, K1
+	MOVQ  c+0(FP), DX
+	MOVQ  a+16(FP), BX
+	MOVQ  load+72(FP), SI
+	MOVQ  b+40(FP), DI
+	MOVQ  ldb+48(FP), R8
+	SHLQ  $0x02, R8
+	ADDQ  DI, R8
+	MOVQ  rows+56(FP), R9
+
+row:
+	MOVQ         aDepth+32(FP), R11
+	SHLQ         $0x02, R11
+	MOVQ         BX, R10
+	VBROADCASTSS (R10), Z1
+	ADDQ         R11, R10
+	VBROADCASTSS (R10), Z2
+	XORQ         R10, R10
+	CMPQ         R10, CX
+	JGE          columnsrest
+
+columns:
+	VXORPS  Z0, Z0, Z0
+	TESTQ   SI, SI
+	JZ      columnsfresh
+	VMOVUPS (DX)(R10*1), Z0
+
+columnsfresh:
+	VFMADD231PS (DI)(R10*1), Z1, Z0
+	VFMADD231PS (R8)(R10*1), Z2, Z0
+	VMOVUPS     Z0, (DX)(R10*1)
+	ADDQ        $0x00000040, R10
+	CMPQ        R10, CX
+	JLT         columns
+
+columnsrest:
+	TESTQ     AX, AX
+	JZ        columnsend
+	VXORPS    Z0, Z0, Z0
+	TESTQ     SI, SI
+	JZ        columnsmaskedfresh
+	VMOVUPS.Z (DX)(R10*1), K1, Z0
+
+columnsmaskedfresh:
+	VMOVUPS.Z   (DI)(R10*1), K1, Z3
+	VFMADD231PS Z3, Z1, Z0
+	VMOVUPS.Z   (R8)(R10*1), K1, Z3
+	VFMADD231PS Z3, Z2, Z0
+	VMOVUPS     Z0, K1, (DX)(R10*1)
+
+columnsend:
+	MOVQ aRow+24(FP), R10
+	SHLQ $0x02, R10
+	ADDQ R10, BX
+	MOVQ ldc+8(FP), R10
+	SHLQ $0x02, R10
+	ADDQ R10, DX
+	DECQ R9
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func rankAVX512_3(c *float32, ldc int, a *float32, aRow int, aDepth int, b *float32, ldb int, rows int, n int, load int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·rankAVX512_3(SB), NOSPLIT, $0-80
+	MOVQ  n+64(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $-16, CX
+	SUBQ  CX, AX
+	SHLQ  $0x02, CX
+	MOVL  $0x0000ffff, DX
+	MOVL  AX, BX
+	BZHIL BX, DX, DX
+	KMOVW DX, K1
+	MOVQ  c+0(FP), DX
+	MOVQ  a+16(FP), BX
+	MOVQ  load+72(FP), SI
+	MOVQ  b+40(FP), DI
+	MOVQ  ldb+48(FP), R8
+	SHLQ  $0x02, R8
+	ADDQ  DI, R8
+	MOVQ  ldb+48(FP), R9
+	SHLQ  $0x02, R9
+	ADDQ  R8, R9
+	MOVQ  rows+56(FP), R10
+
+row:
+	MOVQ         aDepth+32(FP), R12
+	SHLQ         $0x02, R12
+	MOVQ         BX, R11
+	VBROADCASTSS (R11), Z1
+	ADDQ         R12, R11
+	VBROADCASTSS (R11), Z2
+	ADDQ         R12, R11
+	VBROADCASTSS (R11), Z3
+	XORQ         R11, R11
+	CMPQ         R11, CX
+	JGE          columnsrest
+
+columns:
+	VXORPS  Z0, Z0, Z0
+	TESTQ   SI, SI
+	JZ      columnsfresh
+	VMOVUPS (DX)(R11*1), Z0
+
+columnsfresh:
+	VFMADD231PS (DI)(R11*1), Z1, Z0
+	VFMADD231PS (R8)(R11*1), Z2, Z0
+	VFMADD231PS (R9)(R11*1), Z3, Z0
+	VMOVUPS     Z0, (DX)(R11*1)
+	ADDQ        $0x00000040, R11
+	CMPQ        R11, CX
+	JLT         columns
+
+columnsrest:
+	TESTQ     AX, AX
+	JZ        columnsend
+	VXORPS    Z0, Z0, Z0
+	TESTQ     SI, SI
+	JZ        columnsmaskedfresh
+	VMOVUPS.Z (DX)(R11*1), K1, Z0
+
+columnsmaskedfresh:
+	VMOVUPS.Z   (DI)(R11*1), K1, Z4
+	VFMADD231PS Z4, Z1, Z0
+	VMOVUPS.Z   (R8)(R11*1), K1, Z4
+	VFMADD231PS Z4, Z2, Z0
+	VMOVUPS.Z   (R9)(R11*1), K1, Z4
+	VFMADD231PS Z4, Z3, Z0
+	VMOVUPS     Z0, K1, (DX)(R11*1)
+
+columnsend:
+	MOVQ aRow+24(FP), R11
+	SHLQ $0x02, R11
+	ADDQ R11, BX
+	MOVQ ldc+8(FP), R11
+	SHLQ $0x02, R11
+	ADDQ R11, DX
+	DECQ R10
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func rankAVX512_4(c *float32, ldc int, a *float32, aRow int, aDepth int, b *float32, ldb int, rows int, n int, load int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·rankAVX512_4(SB), NOSPLIT, $0-80
+	MOVQ  n+64(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $-16, CX
+	SUBQ  CX, AX
+	SHLQ  $0x02, CX
+	MOVL  $0x0000ffff, DX
+	MOVL  AX, BX
+	BZHIL BX, DX, DX
+	KMOVW DX, K1
+	MOVQ  c+0(FP), DX
+	MOVQ  a+16(FP), BX
+	MOVQ  load+72(FP), SI
+	MOVQ  b+40(FP), DI
+	MOVQ  ldb+48(FP), R8
+	SHLQ  $0x02, R8
+	ADDQ  DI, R8
+	MOVQ  ldb+48(FP), R9
+	SHLQ  $0x02, R9
+	ADDQ  R8, R9
+	MOVQ  ldb+48(FP), R10
+	SHLQ  $0x02, R10
+	ADDQ  R9, R10
+	MOVQ  rows+56(FP), R11
+
+row:
+	MOVQ         aDepth+32(FP), R13
+	SHLQ         $0x02, R13
+	MOVQ         BX, R12
+	VBROADCASTSS (R12), Z1
+	ADDQ         R13, R12
+	VBROADCASTSS (R12), Z2
+	ADDQ         R13, R12
+	VBROADCASTSS (R12), Z3
+	ADDQ         R13, R12
+	VBROADCASTSS (R12), Z4
+	XORQ         R12, R12
+	CMPQ         R12, CX
+	JGE          columnsrest
+
+columns:
+	VXORPS  Z0, Z0, Z0
+	TESTQ   SI, SI
+	JZ      columnsfresh
+	VMOVUPS (DX)(R12*1), Z0
+
+columnsfresh:
+	VFMADD231PS (DI)(R12*1), Z1, Z0
+	VFMADD231PS (R8)(R12*1), Z2, Z0
+	VFMADD231PS (R9)(R12*1), Z3, Z0
+	VFMADD231PS (R10)(R12*1), Z4, Z0
+	VMOVUPS     Z0, (DX)(R12*1)
+	ADDQ        $0x00000040, R12
+	CMPQ        R12, CX
+	JLT         columns
+
+columnsrest:
+	TESTQ     AX, AX
+	JZ        columnsend
+	VXORPS    Z0, Z0, Z0
+	TESTQ     SI, SI
+	JZ        columnsmaskedfresh
+	VMOVUPS.Z (DX)(R12*1), K1, Z0
+
+columnsmaskedfresh:
+	VMOVUPS.Z   (DI)(R12*1), K1, Z5
+	VFMADD231PS Z5, Z1, Z0
+	VMOVUPS.Z   (R8)(R12*1), K1, Z5
+	VFMADD231PS Z5, Z2, Z0
+	VMOVUPS.Z   (R9)(R12*1), K1, Z5
+	VFMADD231PS Z5, Z3, Z0
+	VMOVUPS.Z   (R10)(R12*1), K1, Z5
+	VFMADD231PS Z5, Z4, Z0
+	VMOVUPS     Z0, K1, (DX)(R12*1)
+
+columnsend:
+	MOVQ aRow+24(FP), R12
+	SHLQ $0x02, R12
+	ADDQ R12, BX
+	MOVQ ldc+8(FP), R12
+	SHLQ $0x02, R12
+	ADDQ R12, DX
+	DECQ R11
+	JNZ  row
+	VZEROUPPER
+	RET
+
 // func dotsAVX512(sums *float32, rows int, a *float32, lda int, x *float32, k int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV
 TEXT ·dotsAVX512(SB), NOSPLIT, $0-48
@@ -8808,6 +9116,314 @@ store:
 	VMOVUPS    Y6, 192(CX)
 	VMASKMOVPS Y7, Y15, 224(CX)
 	ADDQ       DX, CX
+	VZEROUPPER
+	RET
+
+// func rankAVX2_1(c *float32, ldc int, a *float32, aRow int, aDepth int, b *float32, ldb int, rows int, n int, load int)
+// Requires: AVX, FMA3
+TEXT ·rankAVX2_1(SB), NOSPLIT, $0-80
+	MOVQ    n+64(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $-8, CX
+	SUBQ    CX, AX
+	SHLQ    $0x02, CX
+	LEAQ    lanes<>+0(SB), DX
+	MOVQ    $0x00000008, BX
+	SUBQ    AX, BX
+	VMOVUPS (DX)(BX*4), Y15
+	MOVQ    c+0(FP), DX
+	MOVQ    a+16(FP), BX
+	MOVQ    load+72(FP), SI
+	MOVQ    b+40(FP), DI
+	MOVQ    rows+56(FP), R8
+
+row:
+	MOVQ         aDepth+32(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         BX, R9
+	VBROADCASTSS (R9), Y1
+	XORQ         R9, R9
+	CMPQ         R9, CX
+	JGE          columnsrest
+
+columns:
+	VXORPS  Y0, Y0, Y0
+	TESTQ   SI, SI
+	JZ      columnsfresh
+	VMOVUPS (DX)(R9*1), Y0
+
+columnsfresh:
+	VFMADD231PS (DI)(R9*1), Y1, Y0
+	VMOVUPS     Y0, (DX)(R9*1)
+	ADDQ        $0x00000020, R9
+	CMPQ        R9, CX
+	JLT         columns
+
+columnsrest:
+	TESTQ      AX, AX
+	JZ         columnsend
+	VXORPS     Y0, Y0, Y0
+	TESTQ      SI, SI
+	JZ         columnsmaskedfresh
+	VMASKMOVPS (DX)(R9*1), Y15, Y0
+
+columnsmaskedfresh:
+	VMASKMOVPS  (DI)(R9*1), Y15, Y2
+	VFMADD231PS Y2, Y1, Y0
+	VMASKMOVPS  Y0, Y15, (DX)(R9*1)
+
+columnsend:
+	MOVQ aRow+24(FP), R9
+	SHLQ $0x02, R9
+	ADDQ R9, BX
+	MOVQ ldc+8(FP), R9
+	SHLQ $0x02, R9
+	ADDQ R9, DX
+	DECQ R8
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func rankAVX2_2(c *float32, ldc int, a *float32, aRow int, aDepth int, b *float32, ldb int, rows int, n int, load int)
+// Requires: AVX, FMA3
+TEXT ·rankAVX2_2(SB), NOSPLIT, $0-80
+	MOVQ    n+64(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $-8, CX
+	SUBQ    CX, AX
+	SHLQ    $0x02, CX
+	LEAQ    lanes<>+0(SB), DX
+	MOVQ    $0x00000008, BX
+	SUBQ    AX, BX
+	VMOVUPS (DX)(BX*4), Y15
+	MOVQ    c+0(FP), DX
+	MOVQ    a+16(FP), BX
+	MOVQ    load+72(FP), SI
+	MOVQ    b+40(FP), DI
+	MOVQ    ldb+48(FP), R8
+	SHLQ    $0x02, R8
+	ADDQ    DI, R8
+	MOVQ    rows+56(FP), R9
+
+row:
+	MOVQ         aDepth+32(FP), R11
+	SHLQ         $0x02, R11
+	MOVQ         BX, R10
+	VBROADCASTSS (R10), Y1
+	ADDQ         R11, R10
+	VBROADCASTSS (R10), Y2
+	XORQ         R10, R10
+	CMPQ         R10, CX
+	JGE          columnsrest
+
+columns:
+	VXORPS  Y0, Y0, Y0
+	TESTQ   SI, SI
+	JZ      columnsfresh
+	VMOVUPS (DX)(R10*1), Y0
+
+columnsfresh:
+	VFMADD231PS (DI)(R10*1), Y1, Y0
+	VFMADD231PS (R8)(R10*1), Y2, Y0
+	VMOVUPS     Y0, (DX)(R10*1)
+	ADDQ        $0x00000020, R10
+	CMPQ        R10, CX
+	JLT         columns
+
+columnsrest:
+	TESTQ      AX, AX
+	JZ         columnsend
+	VXORPS     Y0, Y0, Y0
+	TESTQ      SI, SI
+	JZ         columnsmaskedfresh
+	VMASKMOVPS (DX)(R10*1), Y15, Y0
+
+columnsmaskedfresh:
+	VMASKMOVPS  (DI)(R10*1), Y15, Y3
+	VFMADD231PS Y3, Y1, Y0
+	VMASKMOVPS  (R8)(R10*1), Y15, Y3
+	VFMADD231PS Y3, Y2, Y0
+	VMASKMOVPS  Y0, Y15, (DX)(R10*1)
+
+columnsend:
+	MOVQ aRow+24(FP), R10
+	SHLQ $0x02, R10
+	ADDQ R10, BX
+	MOVQ ldc+8(FP), R10
+	SHLQ $0x02, R10
+	ADDQ R10, DX
+	DECQ R9
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func rankAVX2_3(c *float32, ldc int, a *float32, aRow int, aDepth int, b *float32, ldb int, rows int, n int, load int)
+// Requires: AVX, FMA3
+TEXT ·rankAVX2_3(SB), NOSPLIT, $0-80
+	MOVQ    n+64(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $-8, CX
+	SUBQ    CX, AX
+	SHLQ    $0x02, CX
+	LEAQ    lanes<>+0(SB), DX
+	MOVQ    $0x00000008, BX
+	SUBQ    AX, BX
+	VMOVUPS (DX)(BX*4), Y15
+	MOVQ    c+0(FP), DX
+	MOVQ    a+16(FP), BX
+	MOVQ    load+72(FP), SI
+	MOVQ    b+40(FP), DI
+	MOVQ    ldb+48(FP), R8
+	SHLQ    $0x02, R8
+	ADDQ    DI, R8
+	MOVQ    ldb+48(FP), R9
+	SHLQ    $0x02, R9
+	ADDQ    R8, R9
+	MOVQ    rows+56(FP), R10
+
+row:
+	MOVQ         aDepth+32(FP), R12
+	SHLQ         $0x02, R12
+	MOVQ         BX, R11
+	VBROADCASTSS (R11), Y1
+	ADDQ         R12, R11
+	VBROADCASTSS (R11), Y2
+	ADDQ         R12, R11
+	VBROADCASTSS (R11), Y3
+	XORQ         R11, R11
+	CMPQ         R11, CX
+	JGE          columnsrest
+
+columns:
+	VXORPS  Y0, Y0, Y0
+	TESTQ   SI, SI
+	JZ      columnsfresh
+	VMOVUPS (DX)(R11*1), Y0
+
+columnsfresh:
+	VFMADD231PS (DI)(R11*1), Y1, Y0
+	VFMADD231PS (R8)(R11*1), Y2, Y0
+	VFMADD231PS (R9)(R11*1), Y3, Y0
+	VMOVUPS     Y0, (DX)(R11*1)
+	ADDQ        $0x00000020, R11
+	CMPQ        R11, CX
+	JLT         columns
+
+columnsrest:
+	TESTQ      AX, AX
+	JZ         columnsend
+	VXORPS     Y0, Y0, Y0
+	TESTQ      SI, SI
+	JZ         columnsmaskedfresh
+	VMASKMOVPS (DX)(R11*1), Y15, Y0
+
+columnsmaskedfresh:
+	VMASKMOVPS  (DI)(R11*1), Y15, Y4
+	VFMADD231PS Y4, Y1, Y0
+	VMASKMOVPS  (R8)(R11*1), Y15, Y4
+	VFMADD231PS Y4, Y2, Y0
+	VMASKMOVPS  (R9)(R11*1), Y15, Y4
+	VFMADD231PS Y4, Y3, Y0
+	VMASKMOVPS  Y0, Y15, (DX)(R11*1)
+
+columnsend:
+	MOVQ aRow+24(FP), R11
+	SHLQ $0x02, R11
+	ADDQ R11, BX
+	MOVQ ldc+8(FP), R11
+	SHLQ $0x02, R11
+	ADDQ R11, DX
+	DECQ R10
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func rankAVX2_4(c *float32, ldc int, a *float32, aRow int, aDepth int, b *float32, ldb int, rows int, n int, load int)
+// Requires: AVX, FMA3
+TEXT ·rankAVX2_4(SB), NOSPLIT, $0-80
+	MOVQ    n+64(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $-8, CX
+	SUBQ    CX, AX
+	SHLQ    $0x02, CX
+	LEAQ    lanes<>+0(SB), DX
+	MOVQ    $0x00000008, BX
+	SUBQ    AX, BX
+	VMOVUPS (DX)(BX*4), Y15
+	MOVQ    c+0(FP), DX
+	MOVQ    a+16(FP), BX
+	MOVQ    load+72(FP), SI
+	MOVQ    b+40(FP), DI
+	MOVQ    ldb+48(FP), R8
+	SHLQ    $0x02, R8
+	ADDQ    DI, R8
+	MOVQ    ldb+48(FP), R9
+	SHLQ    $0x02, R9
+	ADDQ    R8, R9
+	MOVQ    ldb+48(FP), R10
+	SHLQ    $0x02, R10
+	ADDQ    R9, R10
+	MOVQ    rows+56(FP), R11
+
+row:
+	MOVQ         aDepth+32(FP), R13
+	SHLQ         $0x02, R13
+	MOVQ         BX, R12
+	VBROADCASTSS (R12), Y1
+	ADDQ         R13, R12
+	VBROADCASTSS (R12), Y2
+	ADDQ         R13, R12
+	VBROADCASTSS (R12), Y3
+	ADDQ         R13, R12
+	VBROADCASTSS (R12), Y4
+	XORQ         R12, R12
+	CMPQ         R12, CX
+	JGE          columnsrest
+
+columns:
+	VXORPS  Y0, Y0, Y0
+	TESTQ   SI, SI
+	JZ      columnsfresh
+	VMOVUPS (DX)(R12*1), Y0
+
+columnsfresh:
+	VFMADD231PS (DI)(R12*1), Y1, Y0
+	VFMADD231PS (R8)(R12*1), Y2, Y0
+	VFMADD231PS (R9)(R12*1), Y3, Y0
+	VFMADD231PS (R10)(R12*1), Y4, Y0
+	VMOVUPS     Y0, (DX)(R12*1)
+	ADDQ        $0x00000020, R12
+	CMPQ        R12, CX
+	JLT         columns
+
+columnsrest:
+	TESTQ      AX, AX
+	JZ         columnsend
+	VXORPS     Y0, Y0, Y0
+	TESTQ      SI, SI
+	JZ         columnsmaskedfresh
+	VMASKMOVPS (DX)(R12*1), Y15, Y0
+
+columnsmaskedfresh:
+	VMASKMOVPS  (DI)(R12*1), Y15, Y5
+	VFMADD231PS Y5, Y1, Y0
+	VMASKMOVPS  (R8)(R12*1), Y15, Y5
+	VFMADD231PS Y5, Y2, Y0
+	VMASKMOVPS  (R9)(R12*1), Y15, Y5
+	VFMADD231PS Y5, Y3, Y0
+	VMASKMOVPS  (R10)(R12*1), Y15, Y5
+	VFMADD231PS Y5, Y4, Y0
+	VMASKMOVPS  Y0, Y15, (DX)(R12*1)
+
+columnsend:
+	MOVQ aRow+24(FP), R12
+	SHLQ $0x02, R12
+	ADDQ R12, BX
+	MOVQ ldc+8(FP), R12
+	SHLQ $0x02, R12
+	ADDQ R12, DX
+	DECQ R11
+	JNZ  row
 	VZEROUPPER
 	RET
 

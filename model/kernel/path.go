@@ -16,6 +16,7 @@ type path struct {
 	strip    int // columns of a tile of one row over several panels, or 0
 
 	tile      func(t *tile)
+	rank      func(t *tile) // of depth 1 to narrow, all columns at once, without bias and activation
 	dots      func(sums, a []float32, lda int, x []float32, k int)
 	transpose func(dst []float32, ldd int, src []float32, lds, rows, cols int)
 
@@ -76,7 +77,7 @@ type norm struct {
 
 var goPath = path{
 	name: "go", tileRows: 2, panel: 4,
-	tile: goTile, dots: goDots, transpose: goTranspose,
+	tile: goTile, rank: goRank, dots: goDots, transpose: goTranspose,
 	elementwise: elementwise{
 		axpy: goAxpy, scale: goScale, mul: goMul, mulAdd: goMulAdd, squares: goSquares, addSquares: goAddSquares,
 		activation: goActivation, dropout: goDropout, sigmoid: goSigmoid, softplus: goSoftplus, tanh: goTanh, exp: goExp, adamW: goAdamW,

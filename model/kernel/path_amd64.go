@@ -40,8 +40,9 @@ func features() (hasAVX2, hasAVX512 bool) {
 // call it on slices: kernels of one pass take whole vectors only, and leave the
 // rest to plain Go.
 type assembly struct {
-	lanes int             // float32 values in a vector
-	tiles [2][]tileKernel // of one and of two vectors' width, by rows
+	lanes int                    // float32 values in a vector
+	tiles [2][]tileKernel        // of one and of two vectors' width, by rows
+	ranks [narrow + 1]rankKernel // by depth
 
 	stripKernel      func(k int, a *float32, aDepth int, b *float32, bDepth, bPanel int, c *float32, ldc int, bias *float32, mode, last int)
 	dotsKernel       func(sums *float32, rows int, a *float32, lda int, x *float32, k int)
@@ -82,6 +83,8 @@ type assembly struct {
 
 type tileKernel func(k int, a *float32, aRow, aDepth int, b *float32, bDepth int, c *float32, ldc int, bias *float32, mode, last int)
 
+type rankKernel func(c *float32, ldc int, a *float32, aRow, aDepth int, b *float32, ldb, rows, n, load int)
+
 var avx512 = &assembly{
 	lanes: 16,
 	tiles: [2][]tileKernel{
@@ -92,6 +95,7 @@ var avx512 = &assembly{
 			tileAVX512x32r1, tileAVX512x32r2, tileAVX512x32r3, tileAVX512x32r4, tileAVX512x32r5, tileAVX512x32r6, tileAVX512x32r7,
 			tileAVX512x32r8, tileAVX512x32r9, tileAVX512x32r10, tileAVX512x32r11, tileAVX512x32r12, tileAVX512x32r13, tileAVX512x32r14},
 	},
+	ranks:       [...]rankKernel{nil, rankAVX512_1, rankAVX512_2, rankAVX512_3, rankAVX512_4},
 	stripKernel: stripAVX512, dotsKernel: dotsAVX512,
 	axpyKernel: axpyAVX512, scaleKernel: scaleAVX512, mulKernel: mulAVX512, mulAddKernel: mulAddAVX512, squaresKernel: squaresAVX512, addSquaresKernel: addSquaresAVX512,
 	activationKernel: activationAVX512, dropoutKernel: dropoutAVX512, sigmoidKernel: sigmoidAVX512, softplusKernel: softplusAVX512, tanhKernel: tanhAVX512, expKernel: expAVX512, adamWKernel: adamWAVX512,
@@ -111,6 +115,7 @@ var avx2 = &assembly{
 		{nil,
 			tileAVX2x16r1, tileAVX2x16r2, tileAVX2x16r3, tileAVX2x16r4, tileAVX2x16r5, tileAVX2x16r6},
 	},
+	ranks:       [...]rankKernel{nil, rankAVX2_1, rankAVX2_2, rankAVX2_3, rankAVX2_4},
 	stripKernel: stripAVX2, dotsKernel: dotsAVX2,
 	axpyKernel: axpyAVX2, scaleKernel: scaleAVX2, mulKernel: mulAVX2, mulAddKernel: mulAddAVX2, squaresKernel: squaresAVX2, addSquaresKernel: addSquaresAVX2,
 	activationKernel: activationAVX2, dropoutKernel: dropoutAVX2, sigmoidKernel: sigmoidAVX2, softplusKernel: softplusAVX2, tanhKernel: tanhAVX2, expKernel: expAVX2, adamWKernel: adamWAVX2,
@@ -126,7 +131,7 @@ var avx2 = &assembly{
 func (s *assembly) path(name string) *path {
 	return &path{
 		name: name, tileRows: len(s.tiles[0]) - 1, panel: 2 * s.lanes, strip: 8 * s.lanes,
-		tile: s.tile, dots: s.dots, transpose: transposeBlocks,
+		tile: s.tile, rank: s.rank, dots: s.dots, transpose: transposeBlocks,
 		elementwise: elementwise{
 			axpy: s.axpy, scale: s.scale, mul: s.mul, mulAdd: s.mulAdd, squares: s.squares, addSquares: s.addSquares,
 			activation: s.activation, dropout: s.dropout, sigmoid: s.sigmoid, softplus: s.softplus, tanh: s.tanh, exp: s.exp, adamW: s.adamW,

@@ -71,6 +71,28 @@ func (t *tile) sum(s *[2][4]float32, i0, i1, j int) {
 	s[1] = [4]float32{y0, y1, y2, y3}
 }
 
+// goRank computes a tile row by row, in the order of its elements' chains.
+func goRank(t *tile) {
+	for i := range t.rows {
+		c := t.c[i*t.ldc:][:t.cols]
+		if !t.load {
+			clear(c)
+		}
+		p := 0
+		for ; p+2 <= t.k; p += 2 {
+			x, y := t.a[i*t.aRow+p*t.aDepth], t.a[i*t.aRow+(p+1)*t.aDepth]
+			b0, b1 := t.b[p*t.bDepth:][:t.cols], t.b[(p+1)*t.bDepth:][:t.cols]
+			for j, v := range b0 {
+				s := c[j] + x*v
+				c[j] = s + y*b1[j]
+			}
+		}
+		if p < t.k {
+			goAxpy(c, t.a[i*t.aRow+p*t.aDepth], t.b[p*t.bDepth:])
+		}
+	}
+}
+
 // goDots computes sums[i] = Σ_p a[i*lda+p]·x[p] over k values, in four
 // interleaved chains.
 func goDots(sums, a []float32, lda int, x []float32, k int) {

@@ -19,6 +19,9 @@ func main() {
 			tile(v, rows, 1)
 		}
 		strip(v)
+		for depth := 1; depth <= 4; depth++ {
+			rank(v, depth)
+		}
 		dots(v)
 		axpy(v)
 		scale(v)
