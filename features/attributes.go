@@ -8,7 +8,7 @@ func lastTypeColumns(*Schema) []Column {
 	return []Column{{Name: "timing/last_type", Group: "timing", Kind: Categorical}}
 }
 
-func lastTypeID(e *Encoder, row []int32) []int32 { return append(row, e.lastType) }
+func lastTypeID(e *Encoder, row []int32) []int32 { return append(row, e.lastIDs[0]) }
 
 func lastTypeLevels(s *Schema) [][]string { return [][]string{s.Types} }
 

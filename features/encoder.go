@@ -8,7 +8,7 @@ type Example struct {
 	Cutoff   Cutoff
 	Numeric  []float32 // in the columns' own units, NaN missing, never infinite
 	Category []int32   // vocabulary ids: MissingID, UnseenID or known
-	Sequence Sequence  // the last events; empty unless Options.Sequence asks for it
+	Tokens   *Tokens   // of the journey's events, the first Cutoff.Events of which the example sees; nil unless the caller gathers them
 	Labels   []float32 // one per target, NaN unknown; filled by the caller
 }
 
@@ -25,7 +25,8 @@ type Encoder struct {
 	count      int     // events
 	first      instant
 	last       instant
-	lastType   int32 // id of the last event's type
+	lastGap    int64   // microseconds before the last event, 0 before the journey's first
+	lastIDs    []int32 // of the last event: its type, and its kept categorical attributes
 	rhythm     rhythmState
 	types      []typeState     // one for each frequent type, then one for all others
 	numbers    []numberState   // one for each kept numeric attribute
@@ -52,6 +53,7 @@ func (s *Schema) NewEncoder() *Encoder {
 		types:      make([]typeState, s.Frequent+1),
 		numbers:    make([]numberState, len(c.numbers)),
 		categories: make([]categoryState, len(c.categories)),
+		lastIDs:    make([]int32, 1+len(c.categories)),
 	}
 	for i := range e.categories {
 		e.categories[i].init(len(c.categories[i].Levels), s.Options.LevelCounts)
@@ -68,7 +70,8 @@ func (e *Encoder) Start(profile []Value) {
 	for i := range e.profile {
 		e.profile[i] = valueAt(profile, e.schema.profile[i].at)
 	}
-	e.count, e.lastType = 0, MissingID
+	e.count, e.lastGap = 0, 0
+	clear(e.lastIDs)
 	e.first, e.last = instant{}, instant{}
 	e.rhythm = rhythmState{}
 	clear(e.types)
@@ -93,9 +96,10 @@ func (e *Encoder) Append(ev *Event) {
 	e.rhythm.add(now, gap)
 	e.count++
 	e.last = now
-	e.lastType = idOf(e.schema.types, ev.Type)
-	e.types[e.slot(e.lastType)].add(now.time)
-	e.tail.push(now, e.lastType)
+	e.lastGap = max(gap, 0)
+	e.lastIDs[0] = idOf(e.schema.types, ev.Type)
+	e.types[e.slot(e.lastIDs[0])].add(now.time)
+	e.tail.push(now, e.lastIDs[0])
 	for i := range e.numbers {
 		x := number(valueAt(ev.Values, e.schema.numbers[i].at))
 		e.numbers[i].add(x)
@@ -105,7 +109,7 @@ func (e *Encoder) Append(ev *Event) {
 		code := &e.schema.categories[i]
 		id := idOf(code.ids, valueAt(ev.Values, code.at).Text)
 		e.categories[i].add(id)
-		e.tail.pushCategory(id)
+		e.lastIDs[1+i] = id
 	}
 }
 
@@ -136,7 +140,6 @@ func (e *Encoder) Encode(at int64, ex *Example) {
 			ex.Category = family.ids(e, ex.Category)
 		}
 	}
-	e.tail.sequence(e, &ex.Sequence)
 }
 
 // EncodeJourney encodes the journey as seen at a cutoff: Start, Append for

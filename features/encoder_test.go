@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // Encoding whole, event by event, and with Encode called at any moments in
 // between gives the same bits.
 func TestEncodingIsTheSameWholeAndStreamed(t *testing.T) {
-	for _, options := range []Options{{}, {Sequence: 4, With: everything}, {Tail: 5, With: everything}, {Tail: 3, Sequence: 7}, {Sequence: 1, MaxWindows: 1}} {
+	for _, options := range []Options{{}, {With: everything}, {Tail: 5, With: everything}, {Tail: 3}, {MaxWindows: 1}} {
 		s, _, _ := fitShop(t, options, 300)
 		r := rand.New(rand.NewPCG(1, 2))
 		whole, streamed := s.NewEncoder(), s.NewEncoder()
@@ -30,14 +30,26 @@ func TestEncodingIsTheSameWholeAndStreamed(t *testing.T) {
 			}
 			whole.EncodeJourney(j, c, &want)
 			streamed.Start(j.Profile)
+			var tokens, tokensAtOnce Tokens
 			for k := range c.Events {
 				for range r.IntN(3) {
 					streamed.Encode(j.Events[k].Time+r.Int64N(90*Day)-Day, &ignored)
 				}
 				streamed.Append(&j.Events[k])
+				streamed.AppendToken(&tokens)
 			}
 			streamed.Encode(c.Time, &ignored)
 			streamed.Encode(c.Time, &got)
+			for k := range c.Events {
+				if k == 0 {
+					whole.Start(j.Profile)
+				}
+				whole.Append(&j.Events[k])
+				whole.AppendToken(&tokensAtOnce)
+			}
+			if !slices.Equal(tokens.IDs, tokensAtOnce.IDs) || !sameBits(tokens.Values, tokensAtOnce.Values) {
+				t.Fatalf("options %+v, journey %d: Encode in between changed the tokens", options, i)
+			}
 			if !same(&got, &want) {
 				t.Fatalf("options %+v, journey %d: streamed\n%+v\nwhole\n%+v", options, i, got, want)
 			}
@@ -47,7 +59,7 @@ func TestEncodingIsTheSameWholeAndStreamed(t *testing.T) {
 
 // Nothing after the cutoff reaches an example or the schema.
 func TestEncodingSeesNothingAfterTheCutoff(t *testing.T) {
-	s, _, _ := fitShop(t, Options{Sequence: 6}, 300)
+	s, _, _ := fitShop(t, Options{}, 300)
 	r := rand.New(rand.NewPCG(3, 4))
 	e := s.NewEncoder()
 	var before, after Example
@@ -89,7 +101,7 @@ func TestFittingSeesNothingAfterTheCutoff(t *testing.T) {
 }
 
 func TestEncodedNumbersAreNeverInfinite(t *testing.T) {
-	s, _, _ := fitShop(t, Options{Sequence: 50}, 300)
+	s, _, _ := fitShop(t, Options{}, 300)
 	r := rand.New(rand.NewPCG(8, 9))
 	e := s.NewEncoder()
 	var ex Example
@@ -107,9 +119,14 @@ func TestEncodedNumbersAreNeverInfinite(t *testing.T) {
 				j.Events[k].Values = []Value{Number(math.MaxFloat32)}
 			}
 		}
-		e.EncodeJourney(j, Cutoff{Events: len(j.Events), Time: []int64{math.MaxInt64, math.MinInt64, 0}[r.IntN(3)]}, &ex)
-		q := &ex.Sequence
-		for _, numbers := range [][]float32{ex.Numeric, q.Amount, q.Gap, q.Elapsed, q.ToCutoff, q.Hour, q.Weekday} {
+		e.Start(j.Profile)
+		var tokens Tokens
+		for k := range j.Events {
+			e.Append(&j.Events[k])
+			e.AppendToken(&tokens)
+		}
+		e.Encode([]int64{math.MaxInt64, math.MinInt64, 0}[r.IntN(3)], &ex)
+		for _, numbers := range [][]float32{ex.Numeric, tokens.Values} {
 			for _, x := range numbers {
 				if math.IsInf(float64(x), 0) {
 					t.Fatalf("journey %d: infinite number in %v", i, numbers)
@@ -185,46 +202,9 @@ func TestProfileOnlyHasNoEventColumns(t *testing.T) {
 	}
 }
 
-func TestSequence(t *testing.T) {
-	s, _, _ := fitShop(t, Options{Sequence: 3}, 300)
-	j := &Journey{Events: []Event{
-		{Time: 0, Type: "view", Values: []Value{Number(1)}},
-		{Time: 9 * Second, Type: "cart", Values: []Value{Number(-9), Text("web")}},
-		{Time: 9 * Second, Offset: 7200, Type: "unheard of", Values: []Value{Missing(), Text("fax")}},
-		{Time: Day, Type: "", Values: nil},
-	}}
-	var ex Example
-	s.NewEncoder().EncodeJourney(j, Cutoff{Time: Day + Second, Events: 4}, &ex)
-	q := ex.Sequence
-	log := func(seconds float64) float32 { return float32(math.Log1p(seconds)) }
-	cart := FirstKnownID + int32(slices.Index(s.Types, "cart"))
-	web := FirstKnownID + int32(slices.Index(s.Attributes[1].Levels, "web"))
-	if q.Steps != 3 || !slices.Equal(q.Type, []int32{cart, UnseenID, MissingID}) {
-		t.Errorf("steps %d, types %v", q.Steps, q.Type)
-	}
-	if want := []int32{web, 0, UnseenID, 0, 0, 0}; !slices.Equal(q.Category, want) {
-		t.Errorf("categories %v, want %v", q.Category, want)
-	}
-	if q.Amount[0] != -log(9) || q.Amount[2] == q.Amount[2] || len(q.Amount) != 6 {
-		t.Errorf("amounts %v", q.Amount)
-	}
-	if want := []float32{log(9), 0, log(86391)}; !slices.Equal(q.Gap, want) {
-		t.Errorf("gaps %v, want %v", q.Gap, want)
-	}
-	if want := []float32{log(9), log(9), log(86400)}; !slices.Equal(q.Elapsed, want) {
-		t.Errorf("elapsed %v, want %v", q.Elapsed, want)
-	}
-	if want := []float32{log(86392), log(86392), log(1)}; !slices.Equal(q.ToCutoff, want) {
-		t.Errorf("to cutoff %v, want %v", q.ToCutoff, want)
-	}
-	if q.Hour[1] != 2.0025 || q.Weekday[0] != 3 || q.Weekday[2] != 4 {
-		t.Errorf("hours %v, weekdays %v: 1970-01-01 was a Thursday", q.Hour, q.Weekday)
-	}
-}
-
 // The encoder's memory does not grow with the journey.
 func TestMemoryOfOneJourneyIsBounded(t *testing.T) {
-	s, _, _ := fitShop(t, Options{Tail: 100, Sequence: 10}, 300)
+	s, _, _ := fitShop(t, Options{Tail: 100}, 300)
 	e := s.NewEncoder()
 	for i := range 100_000 {
 		e.Append(&Event{Time: int64(i) * Second, Type: "view"})
@@ -235,12 +215,16 @@ func TestMemoryOfOneJourneyIsBounded(t *testing.T) {
 }
 
 func TestWarmEncoderAllocatesNothing(t *testing.T) {
-	s, journeys, cuts := fitShop(t, Options{Sequence: 8}, 200)
+	s, journeys, cuts := fitShop(t, Options{}, 200)
 	e := s.NewEncoder()
 	var ex Example
+	var tokens Tokens
 	round := func() {
 		for i := range journeys {
 			e.EncodeJourney(journeys[i], cuts[i], &ex)
+			if tokens.Reset(); ex.Cutoff.Events > 0 {
+				e.AppendToken(&tokens)
+			}
 		}
 	}
 	round()

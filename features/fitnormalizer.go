@@ -75,7 +75,7 @@ func (f *normalizerFit) numeric() []NumericScale {
 		alike[hash] = append(alike[hash], column)
 		scale := NumericScale{Column: column, Mean: mean, Deviation: deviation}
 		scale.Quantiles, scale.Ranks = quantiles(sorted, len(f.rows))
-		scale.Edges = scale.bins(sorted)
+		scale.Edges = scale.bins(sorted, maxBins)
 		scales = append(scales, scale)
 	}
 	return scales
@@ -191,11 +191,12 @@ func onLine(values []float32, ranks []int, from, to int) bool {
 	return true
 }
 
-// bins are the edges of up to 48 bins of equal mass in the normalised values.
-func (n *NumericScale) bins(sorted []float32) []float32 {
+// bins are the edges of up to so many bins of equal mass in the normalised
+// values.
+func (n *NumericScale) bins(sorted []float32, most int) []float32 {
 	var edges []float32
-	for i := range maxBins + 1 {
-		edges = append(edges, n.score(quantile(sorted, float64(i)/maxBins)))
+	for i := range most + 1 {
+		edges = append(edges, n.score(quantile(sorted, float64(i)/float64(most))))
 	}
 	slices.Sort(edges) // in order already but for rounding
 	return slices.Compact(edges)

@@ -16,7 +16,6 @@ type Options struct {
 	MaxWindows  int      `json:"max_windows"`  // the most windows
 	LevelCounts int      `json:"level_counts"` // attributes of up to this many levels are counted per level
 	Tail        int      `json:"tail"`         // the last events that windows, quarters and the median gap look at; bounds the memory of one journey
-	Sequence    int      `json:"sequence"`     // the last events put into Example.Sequence; 0 for none
 	With        []string `json:"with"`         // families of features drawn although they are not by default
 	Without     []string `json:"without"`      // families of features left out; see Families
 }
@@ -61,9 +60,6 @@ func (o Options) validate() error {
 		if member.got < 1 || member.got > member.max {
 			return fmt.Errorf("features: option %s is %d, want 1 to %d", member.name, member.got, member.max)
 		}
-	}
-	if o.Sequence < 0 || o.Sequence > 1<<14 {
-		return fmt.Errorf("features: option sequence is %d, want 0 to %d", o.Sequence, 1<<14)
 	}
 	if !(o.TypeShare > 0 && o.TypeShare <= 1) {
 		return fmt.Errorf("features: option type_share is %g, want a share above 0 and up to 1", o.TypeShare)

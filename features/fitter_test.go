@@ -201,7 +201,7 @@ func TestSchemaNeedsExamplesAndGoodNames(t *testing.T) {
 
 func TestOptionsAreChecked(t *testing.T) {
 	for want, options := range map[string]Options{
-		"min_count is -1": {MinCount: -1}, "tail is 2000000": {Tail: 2_000_000}, "sequence is -1": {Sequence: -1},
+		"min_count is -1": {MinCount: -1}, "tail is 2000000": {Tail: 2_000_000},
 		"type_share is NaN": {TypeShare: math.NaN()}, "max_windows is 99": {MaxWindows: 99},
 	} {
 		f := NewFitter(Layout{}, options)

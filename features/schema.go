@@ -34,6 +34,8 @@ type Schema struct {
 	Rhythms    Rhythms        `json:"rhythms"`
 	Normalizer *Normalizer    `json:"normalizer,omitempty"`
 
+	TokenNormalizer *TokenNormalizer `json:"token_normalizer,omitempty"` // nil where no network reads the events one by one
+
 	compiled *compiled // lookups made from the fields above; never nil in a usable schema
 }
 

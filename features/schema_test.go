@@ -16,7 +16,26 @@ func fittedShop(t testing.TB, options Options) (*Schema, []Example) {
 	if err := s.FitNormalizer(examples, 1); err != nil {
 		t.Fatal(err)
 	}
+	if err := s.FitTokens(tokensOfAll(s, journeys), 1); err != nil {
+		t.Fatal(err)
+	}
 	return s, examples
+}
+
+// tokensOfAll reads the journeys whole.
+func tokensOfAll(s *Schema, journeys []*Journey) []*Tokens {
+	var all []*Tokens
+	e := s.NewEncoder()
+	for _, j := range journeys {
+		t := &Tokens{}
+		e.Start(j.Profile)
+		for i := range j.Events {
+			e.Append(&j.Events[i])
+			e.AppendToken(t)
+		}
+		all = append(all, t)
+	}
+	return all
 }
 
 func mustMarshal(t testing.TB, v any) []byte {
@@ -47,12 +66,25 @@ func useUp(s *Schema) (all string) {
 			}
 		}
 		all += fmt.Sprint(ex, a, b, c, d)
+		if tokens := tokensOfAll(s, []*Journey{j})[0]; s.TokenNormalizer != nil {
+			numeric, binary, cardinalities, _ := s.TokenTable()
+			x, y, z := make([]float32, numeric), make([]float32, binary), make([]float32, len(cardinalities))
+			for k := range tokens.Events {
+				s.NormalizeToken(tokens, k, x, y, z)
+				all += fmt.Sprint(x, y, z)
+			}
+			for k, id := range z {
+				if int(id) >= cardinalities[k] {
+					panic(fmt.Sprintf("id %g in a table of %d", id, cardinalities[k]))
+				}
+			}
+		}
 	}
 	return all + fmt.Sprint(s.StandardColumns(), s.Columns(), s.Levels())
 }
 
 func TestSchemaSurvivesJSON(t *testing.T) {
-	for _, options := range []Options{{}, {Sequence: 9, Without: []string{"gaps"}}} {
+	for _, options := range []Options{{}, {Without: []string{"gaps"}}} {
 		s, _ := fittedShop(t, options)
 		text := mustMarshal(t, s)
 		var back Schema
@@ -150,9 +182,13 @@ func TestValidateRefusesDamage(t *testing.T) {
 // FuzzSchema mutates a schema's JSON: the result is refused or usable, and
 // never panics.
 func FuzzSchema(f *testing.F) {
-	s, _ := fittedShop(f, Options{Sequence: 3, MaxTypes: 2, MaxWindows: 1, Without: []string{"numbers", "gaps", "sessions", "type firsts"}})
-	for i := range s.Normalizer.Numeric { // keep the seed short
-		n := &s.Normalizer.Numeric[i]
+	s, _ := fittedShop(f, Options{MaxTypes: 2, MaxWindows: 1, Without: []string{"numbers", "gaps", "sessions", "type firsts"}})
+	s.TokenNormalizer.Numeric = s.TokenNormalizer.Numeric[:1]
+	for i := range len(s.Normalizer.Numeric) + 1 { // keep the seed short
+		n := &s.TokenNormalizer.Numeric[0]
+		if i > 0 {
+			n = &s.Normalizer.Numeric[i-1]
+		}
 		n.Quantiles, n.Ranks, n.Edges = []float32{0, 1}, []int{0, 9}, []float32{-1, 1}
 	}
 	text := string(mustMarshal(f, s))
@@ -173,7 +209,7 @@ func FuzzSchema(f *testing.F) {
 
 // Every digit of a schema's JSON is put out of place once.
 func TestEveryDamagedDigitIsRefusedOrHarmless(t *testing.T) {
-	s, _ := fittedShop(t, Options{Sequence: 3, MaxTypes: 2, MaxWindows: 1, Without: []string{"numbers"}})
+	s, _ := fittedShop(t, Options{MaxTypes: 2, MaxWindows: 1, Without: []string{"numbers"}})
 	text := mustMarshal(t, s)
 	usable := 0
 	for i := 0; i < len(text); i++ {

@@ -20,10 +20,15 @@ func (s *Schema) Validate() error {
 			return err
 		}
 	}
-	if s.Normalizer == nil {
-		return nil
+	if s.Normalizer != nil {
+		if err := s.Normalizer.validate(s.compiled); err != nil {
+			return err
+		}
 	}
-	return s.Normalizer.validate(s.compiled)
+	if s.TokenNormalizer != nil {
+		return s.TokenNormalizer.validate(s)
+	}
+	return nil
 }
 
 func (s *Schema) validateFields() error {
