@@ -51,7 +51,7 @@ func TestOps(t *testing.T) {
 	for name, draw := range opCases {
 		g := buildNetwork(t, draw)
 		for _, loss := range lossesOf(g) {
-			t.Run(name, func(t *testing.T) { checkNetwork(t, g, loss, small, 8) })
+			t.Run(name, func(t *testing.T) { checkNetwork(t, g, loss, small, 5) })
 		}
 	}
 }

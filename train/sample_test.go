@@ -33,8 +33,8 @@ var (
 	}
 	// Several blocks of what kernels and rules work through at a time.
 	large = []rows{
-		{batch: 70, events: 650, steps: []int{300, 150, 100, 100}},
-		{batch: 66, events: 610, steps: []int{290, 120, 110, 90}},
+		{batch: 70, events: 460, steps: []int{280, 110, 70}},
+		{batch: 66, events: 430, steps: []int{270, 100, 60}},
 	}
 )
 
