@@ -49,6 +49,15 @@ type MappedOutput struct {
 	Values Values `json:"values,omitempty" yaml:"values"`
 }
 
+// UnmarshalYAML reads a bare name or the keys of a MappedColumn.
+func (c *MappedColumn) UnmarshalYAML(unmarshal func(any) error) error {
+	if err := unmarshal(&c.Column); err == nil {
+		return nil
+	}
+	type plain MappedColumn
+	return unmarshal((*plain)(c))
+}
+
 // Units says in which form numeric columns are given.
 type Units string
 

@@ -22,7 +22,8 @@ type console struct {
 	log     *slog.Logger
 	screen  *screen
 	quiet   bool
-	machine bool // the log is JSON
+	machine bool   // the log is JSON
+	library string // of ONNX Runtime; "" to look for it
 }
 
 func newConsole(stdout, stderr io.Writer, quiet bool, format string) *console {

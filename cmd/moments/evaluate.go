@@ -147,7 +147,7 @@ func (v *evaluateCommand) oneSeed(ctx context.Context, c *console, s *source, se
 		if err != nil {
 			return nil, err
 		}
-		predictions, err := measure(bundle, fold, test)
+		predictions, err := measure(c, bundle, fold, test)
 		if err != nil {
 			return nil, err
 		}
@@ -170,7 +170,7 @@ func (v *evaluateCommand) test(ctx context.Context, c *console) (name string, ta
 	if err != nil {
 		return "", nil, nil, err
 	}
-	predictions, err = predict(bundle, 0, examples)
+	predictions, err = predict(c, bundle, 0, examples)
 	return bundle.Name, bundle.Targets, predictions, err
 }
 

@@ -33,8 +33,13 @@ type commandLine struct {
 	Evaluate evaluateCommand `cmd:"" help:"Cross-validate a task, or evaluate a saved bundle."`
 	Features featuresCommand `cmd:"" help:"Write a task's encoded examples for notebooks and other tools."`
 	Score    scoreCommand    `cmd:"" help:"Score every customer with a saved bundle."`
+	Export   exportCommand   `cmd:"" help:"Write the networks of a bundle as ONNX files."`
+	Import   importCommand   `cmd:"" help:"Make a bundle of an ONNX classifier that was trained elsewhere."`
 	Version  versionCommand  `cmd:"" help:"Print the version and what the program was built with."`
 
+	Onnxruntime onnxruntimeCommand `cmd:"" help:"Find, or install, the library that runs ONNX classifiers."`
+
+	Library   string `name:"onnxruntime-library" env:"MOMENTS_ONNXRUNTIME" placeholder:"FILE" help:"The shared library of ONNX Runtime. Default: beside the program, in the user's cache, in the system."`
 	Quiet     bool   `short:"q" help:"Log warnings and errors only, and show no progress."`
 	LogFormat string `enum:"text,json" default:"text" help:"Format of the log on standard error: ${enum}."`
 }
@@ -60,6 +65,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitWrong
 	}
 	console := newConsole(stdout, stderr, line.Quiet, line.LogFormat)
+	console.library = line.Library
 	if err := kernel.PathError(); err != nil {
 		console.log.Warn(err.Error())
 	}

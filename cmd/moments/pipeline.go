@@ -124,7 +124,7 @@ func calibrate(b *weights.Bundle, heldOut []features.Example) error {
 
 // measure saves a bundle to a temporary folder, opens it again and has it score
 // the examples: what is measured is what ships.
-func measure(b *weights.Bundle, fold int, examples []features.Example) ([]prediction, error) {
+func measure(c *console, b *weights.Bundle, fold int, examples []features.Example) ([]prediction, error) {
 	folder, err := os.MkdirTemp("", "moments-")
 	if err != nil {
 		return nil, err
@@ -138,12 +138,12 @@ func measure(b *weights.Bundle, fold int, examples []features.Example) ([]predic
 	if err != nil {
 		return nil, err
 	}
-	return predict(saved, fold, examples)
+	return predict(c, saved, fold, examples)
 }
 
 // predict scores labelled examples that the bundle's own schema encoded.
-func predict(b *weights.Bundle, fold int, examples []features.Example) ([]prediction, error) {
-	scorer, err := infer.NewScorer(b, infer.ScorerOptions{})
+func predict(c *console, b *weights.Bundle, fold int, examples []features.Example) ([]prediction, error) {
+	scorer, err := c.newScorer(b, infer.ScorerOptions{})
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,7 @@ var rooms = map[string]room{
 	"infer":              {rooms: []string{"model", "model/kernel", "features", "weights"}},
 	"infer/onnxruntime":  {rooms: []string{"infer", "features", "weights", "weights/onnx"}, modules: []string{"github.com/yalue/onnxruntime_go"}},
 	"infer/serve":        {rooms: []string{"infer", "features"}},
-	"cmd/moments":        {rooms: []string{"*"}, modules: []string{"github.com/alecthomas/kong", "github.com/schollz/progressbar/v3", "golang.org/x/term", "github.com/duckdb/duckdb-go/v2"}},
+	"cmd/moments":        {rooms: []string{"*"}, modules: []string{"github.com/alecthomas/kong", "github.com/schollz/progressbar/v3", "golang.org/x/term", "github.com/duckdb/duckdb-go/v2", "github.com/goccy/go-yaml"}},
 }
 
 // onlyCommand are standard packages that read the command line.

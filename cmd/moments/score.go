@@ -73,7 +73,7 @@ func (v *scoreCommand) score(ctx context.Context, c *console) (*scoring, error) 
 	if err != nil {
 		return nil, err
 	}
-	scorer, err := infer.NewScorer(bundle, infer.ScorerOptions{Reasons: v.Reasons})
+	scorer, err := c.newScorer(bundle, infer.ScorerOptions{Reasons: v.Reasons})
 	if err != nil {
 		return nil, wrong(err)
 	}

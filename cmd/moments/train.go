@@ -103,7 +103,7 @@ func (v *trainCommand) train(ctx context.Context, c *console) (*evaluation, erro
 	if v.Output == "" {
 		v.Output = filepath.Join("weights", task.Name)
 	}
-	if err := v.prepareOutput(); err != nil {
+	if err := prepareBundle("train", v.Output); err != nil {
 		return nil, err
 	}
 	s, err := openSource(ctx, c, task, datasets.OpenOptions{Quarantine: quarantineOf(v.Output)})
@@ -124,7 +124,7 @@ func (v *trainCommand) train(ctx context.Context, c *console) (*evaluation, erro
 	if err != nil {
 		return nil, v.interrupted(c, ctx, err)
 	}
-	predictions, err := measure(bundle, 0, test)
+	predictions, err := measure(c, bundle, 0, test)
 	if err != nil {
 		return nil, err
 	}
@@ -142,18 +142,18 @@ func (v *trainCommand) train(ctx context.Context, c *console) (*evaluation, erro
 	return &result, os.RemoveAll(checkpoint)
 }
 
-// prepareOutput makes the folder that the bundle will lie in, and refuses to
-// train for a folder that holds something else than a bundle.
-func (v *trainCommand) prepareOutput() error {
-	entries, err := os.ReadDir(v.Output)
+// prepareBundle makes the folder that a verb's bundle will lie in, and refuses
+// to work for a folder that holds something else than a bundle.
+func prepareBundle(verb, output string) error {
+	entries, err := os.ReadDir(output)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return wrong(err)
 	}
 	isManifest := func(e os.DirEntry) bool { return e.Name() == "manifest.json" }
 	if len(entries) > 0 && !slices.ContainsFunc(entries, isManifest) {
-		return wrongf("train: folder %s holds something else than a bundle; choose another with -o", v.Output)
+		return wrongf("%s: folder %s holds something else than a bundle; choose another with -o", verb, output)
 	}
-	return os.MkdirAll(filepath.Dir(v.Output), 0o755)
+	return os.MkdirAll(filepath.Dir(output), 0o755)
 }
 
 // interrupted adds to the error of a cancelled run how to go on.

@@ -15,6 +15,7 @@ import (
 	"moments/infer"
 	"moments/model"
 	"moments/train"
+	"moments/weights/onnx"
 )
 
 // TestOpTables fails when an op of the graph has no row in a reader's table.
@@ -26,11 +27,14 @@ func TestOpTables(t *testing.T) {
 		if _, ok := infer.Kernels[op]; !ok {
 			t.Errorf("infer has no kernel for %s", op)
 		}
+		if onnx.Rules[op] == nil {
+			t.Errorf("weights/onnx has no rule for %s", op)
+		}
 	}
 }
 
 func TestHelp(t *testing.T) {
-	for _, verb := range []string{"demo", "init", "train", "evaluate", "features", "score"} {
+	for _, verb := range []string{"demo", "init", "train", "evaluate", "features", "score", "export", "import", "onnxruntime"} {
 		r := runArgs(verb, "--help")
 		if r.code != exitDone || !strings.Contains(r.stdout, "\n    moments "+verb) {
 			t.Errorf("%s --help: exit code %d, want 0 and an example:\n%s%s", verb, r.code, r.stdout, r.stderr)

@@ -47,14 +47,16 @@ func oneOp(random *rand.Rand) map[model.Op]model.Network {
 		return model.EnsembleLinear(b.In("copies"), b.Input("x", 5), 3, 4, model.Init{}, model.LeakyReLU)
 	}
 	return map[model.Op]model.Network{
-		model.Concat:          draw(func(b model.Builder) model.Outputs { return out(b.Concat(b.Input("x", 2), b.Input("z", 3))) }),
-		model.Dense:           draw(func(b model.Builder) model.Outputs { return out(model.Linear(b, b.Input("x", 5), 4, model.LeakyReLU)) }),
-		model.Embedding:       draw(func(b model.Builder) model.Outputs { return out(model.Embed(b, b.Input("x", 2), []int{5, 7}, 3)) }),
-		model.PiecewiseLinear: draw(func(b model.Builder) model.Outputs { return out(model.Piecewise(b, b.Input("x", 7), table(random, 7, 9).Edges, 4)) }),
-		model.EnsembleDense:   draw(func(b model.Builder) model.Outputs { return out(members(b)) }),
-		model.EnsembleHead:    draw(func(b model.Builder) model.Outputs { return out(model.Heads(b, members(b), 2)) }),
-		model.Sigmoid:         draw(func(b model.Builder) model.Outputs { return last(model.Classify(b, members(b))) }),
-		model.MeanMembers:     draw(func(b model.Builder) model.Outputs { return last(model.Classify(b, model.Heads(b, members(b), 2))) }),
+		model.Concat:    draw(func(b model.Builder) model.Outputs { return out(b.Concat(b.Input("x", 2), b.Input("z", 3))) }),
+		model.Dense:     draw(func(b model.Builder) model.Outputs { return out(model.Linear(b, b.Input("x", 5), 4, model.LeakyReLU)) }),
+		model.Embedding: draw(func(b model.Builder) model.Outputs { return out(model.Embed(b, b.Input("x", 2), []int{5, 7}, 3)) }),
+		model.PiecewiseLinear: draw(func(b model.Builder) model.Outputs {
+			return out(model.Piecewise(b, b.Input("x", 7), table(random, 7, 9).Edges, 4))
+		}),
+		model.EnsembleDense: draw(func(b model.Builder) model.Outputs { return out(members(b)) }),
+		model.EnsembleHead:  draw(func(b model.Builder) model.Outputs { return out(model.Heads(b, members(b), 2)) }),
+		model.Sigmoid:       draw(func(b model.Builder) model.Outputs { return last(model.Classify(b, members(b))) }),
+		model.MeanMembers:   draw(func(b model.Builder) model.Outputs { return last(model.Classify(b, model.Heads(b, members(b), 2))) }),
 		model.Temper: draw(func(b model.Builder) model.Outputs {
 			return last(model.Classify(b, model.EnsembleLinear(b, b.Input("x", 5), 1, 4, model.Init{}, model.Identity)))
 		}),

@@ -41,9 +41,12 @@ func Export(b *weights.Bundle, version string) ([]File, error) {
 	files := make([]File, 0, len(b.Networks))
 	for i := range b.Networks {
 		n := &b.Networks[i]
-		raw, err := encodeNetwork(b, n, inputs, version)
-		if err != nil {
-			return nil, fmt.Errorf("onnx: network %s: %w", n.Name, err)
+		raw := n.ONNX
+		if !n.Foreign() {
+			var err error
+			if raw, err = encodeNetwork(b, n, inputs, version); err != nil {
+				return nil, fmt.Errorf("onnx: network %s: %w", n.Name, err)
+			}
 		}
 		m, err := Parse(raw)
 		if err != nil {

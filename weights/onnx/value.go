@@ -73,6 +73,10 @@ func (v Value) Classes() []string { return v.classes }
 
 // describe reads a checked model's surface, with maps undone.
 func describe(p *onnxpb.ModelProto) (*Model, error) {
+	classes, err := undoMaps(p)
+	if err != nil {
+		return nil, err
+	}
 	m := &Model{proto: p, Metadata: map[string]string{}, Producer: strings.TrimSpace(p.GetProducerName() + " " + p.GetProducerVersion())}
 	for _, entry := range p.MetadataProps {
 		m.Metadata[entry.GetKey()] = entry.GetValue()
@@ -91,10 +95,6 @@ func describe(p *onnxpb.ModelProto) (*Model, error) {
 			return nil, fmt.Errorf("input %w", err)
 		}
 		m.Inputs = append(m.Inputs, v)
-	}
-	classes, err := undoMaps(g)
-	if err != nil {
-		return nil, err
 	}
 	for _, info := range g.Output {
 		v, err := newValue(info)

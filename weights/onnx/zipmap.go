@@ -1,9 +1,12 @@
 package onnx
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
+
+	"google.golang.org/protobuf/proto"
 
 	"moments/weights/onnx/internal/onnxpb"
 )
@@ -11,9 +14,31 @@ import (
 // undoMaps makes outputs that are maps from class to probability the matrix
 // that the maps were made of: scikit-learn's and LightGBM's exporters end with
 // a ZipMap, which only slows a server down. It returns the classes of those
-// outputs, in the order of the matrix's columns.
-func undoMaps(g *onnxpb.GraphProto) (map[string][]string, error) {
+// outputs, in the order of the matrix's columns, and keeps them in the model's
+// metadata for when it is read again.
+func undoMaps(m *onnxpb.ModelProto) (map[string][]string, error) {
 	classes := map[string][]string{}
+	for _, entry := range m.MetadataProps {
+		if entry.GetKey() == metadataClasses {
+			if err := json.Unmarshal([]byte(entry.GetValue()), &classes); err != nil {
+				return nil, fmt.Errorf("metadata %s: %w", metadataClasses, err)
+			}
+		}
+	}
+	known := len(classes)
+	if err := replaceMaps(m.Graph, classes); err != nil || len(classes) == known {
+		return classes, err
+	}
+	text, err := json.Marshal(classes)
+	m.MetadataProps = slices.DeleteFunc(m.MetadataProps, func(e *onnxpb.StringStringEntryProto) bool { return e.GetKey() == metadataClasses })
+	m.MetadataProps = append(m.MetadataProps, &onnxpb.StringStringEntryProto{Key: proto.String(metadataClasses), Value: proto.String(string(text))})
+	return classes, err
+}
+
+// metadataClasses is the key of the classes of outputs that were maps.
+const metadataClasses = "moments.classes"
+
+func replaceMaps(g *onnxpb.GraphProto, classes map[string][]string) error {
 	for i, n := range slices.Backward(g.Node) {
 		if n.GetOpType() != "ZipMap" || n.GetDomain() != "ai.onnx.ml" {
 			continue
@@ -23,19 +48,18 @@ func undoMaps(g *onnxpb.GraphProto) (map[string][]string, error) {
 			at = slices.IndexFunc(g.Output, func(o *onnxpb.ValueInfoProto) bool { return o.GetName() == n.Output[0] })
 		}
 		if at < 0 {
-			return nil, fmt.Errorf("node %q: a ZipMap that is not the model's last step", n.GetName())
+			return fmt.Errorf("node %q: a ZipMap that is not the model's last step", n.GetName())
 		}
 		names := zipMapClasses(n)
 		if len(names) == 0 {
-			return nil, fmt.Errorf("node %q: a ZipMap without classes", n.GetName())
+			return fmt.Errorf("node %q: a ZipMap without classes", n.GetName())
 		}
 		// The matrix takes the map's place and name.
 		classes[n.Output[0]] = names
-		identity := "Identity"
-		g.Node[i] = &onnxpb.NodeProto{Name: n.Name, OpType: &identity, Input: n.Input, Output: n.Output}
+		g.Node[i] = &onnxpb.NodeProto{Name: n.Name, OpType: proto.String("Identity"), Input: n.Input, Output: n.Output}
 		g.Output[at] = matrix(n.Output[0], len(names))
 	}
-	return classes, nil
+	return nil
 }
 
 func zipMapClasses(n *onnxpb.NodeProto) []string {
