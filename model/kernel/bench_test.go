@@ -1,7 +1,9 @@
 package kernel
 
 import (
+	"bytes"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -23,10 +25,10 @@ func peak() float64 {
 	peaksMutex.Lock()
 	defer peaksMutex.Unlock()
 	if peaks[active.name] == 0 {
-		const k = 200_000
+		const k = 20_000
 		t := tile{rows: active.tileRows, cols: active.panel, k: k, ldc: active.panel,
 			a: make([]float32, 1), b: make([]float32, active.panel), c: make([]float32, active.tileRows*active.panel)}
-		for range 20 {
+		for range 300 {
 			start := time.Now()
 			active.tile(&t)
 			speed := 2 * float64(t.rows*t.cols*k) / float64(time.Since(start).Nanoseconds())
@@ -67,8 +69,72 @@ func benchFlops(b *testing.B, flops int, run func()) {
 	b.ReportMetric(100*speed/peak(), "%peak")
 }
 
-func benchBytes(b *testing.B, bytes int, run func()) {
-	b.ReportMetric(float64(bytes)/measure(b, run), "GB/s")
+// benchMemory compares a kernel with the time that plain copies, reads and
+// writes take to move as many bytes, within the cache that holds them.
+func benchMemory(b *testing.B, read, written int, run func()) {
+	ns := measure(b, run)
+	b.ReportMetric(float64(read+written)/ns, "GB/s")
+	both := min(read, written)
+	limit := limits.copying(read+written, 2*both) + limits.reading(read+written, read-both) + limits.writing(read+written, written-both)
+	b.ReportMetric(100*limit/ns, "%memory")
+}
+
+// memoryLimits are the speeds of the standard library's plain copies, reads and
+// writes in bytes per nanosecond, by the bytes that they move.
+type memoryLimits struct {
+	sync.Mutex
+	speeds map[string]float64
+}
+
+var limits = memoryLimits{speeds: map[string]float64{}}
+
+// copying is the nanoseconds that moving a number of bytes takes, half of them
+// read and half written, when all of the working set is moved again and again.
+func (m *memoryLimits) copying(set, moved int) float64 {
+	to, from := make([]byte, set/2), filled(set/2)
+	return m.time("copy", set, moved, func() { copy(to, from) })
+}
+
+func (m *memoryLimits) reading(set, moved int) float64 {
+	one, other := filled(set/2), filled(set/2)
+	return m.time("read", set, moved, func() { equal = bytes.Equal(one, other) })
+}
+
+func (m *memoryLimits) writing(set, moved int) float64 {
+	to := filled(set)
+	return m.time("write", set, moved, func() { clear(to) })
+}
+
+var equal bool
+
+// filled is memory of its own: fresh pages may all be one.
+func filled(n int) []byte {
+	x := make([]byte, n)
+	for i := range x {
+		x[i] = byte(i)
+	}
+	return x
+}
+
+// time is how long bytes take at the best speed of some runs that move set.
+func (m *memoryLimits) time(kind string, set, moved int, run func()) float64 {
+	if moved == 0 {
+		return 0
+	}
+	m.Lock()
+	defer m.Unlock()
+	key := fmt.Sprint(kind, set)
+	if m.speeds[key] == 0 {
+		repeat := max(1, 1<<20/set)
+		for range 100 {
+			start := time.Now()
+			for range repeat {
+				run()
+			}
+			m.speeds[key] = max(m.speeds[key], float64(repeat*set)/float64(time.Since(start).Nanoseconds()))
+		}
+	}
+	return float64(moved) / m.speeds[key]
 }
 
 func BenchmarkGemm(b *testing.B) {
@@ -135,59 +201,20 @@ func BenchmarkMLP(b *testing.B) {
 	}
 }
 
-// BenchmarkMemory is every pass over memory on values that fit the level-2
-// cache: 256 rows of 256.
-func BenchmarkMemory(b *testing.B) {
+// BenchmarkKernels is every exported kernel, on matrices of 256 x 256 that fit the
+// level-2 cache.
+func BenchmarkKernels(b *testing.B) {
 	const rows, cols = 256, 256
-	const n = rows * cols
-	r := seeded(1)
-	x, y, z, m, v := random(r, n), random(r, n), random(r, n), make([]float32, n), make([]float32, n)
-	row, sum := random(r, cols), make([]float32, cols)
-	gates, sumH := make([]float32, 3*n/4), make([]float32, n/4)
-	adam := AdamWParams{LearningRate: 1e-3, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, Step: 3, Scale: 1}
-	averaging := adam
-	averaging.Average, averaging.Keep = make([]float32, n), 0.99
-	ids := make([]float32, n/16)
-	for i := range ids {
-		ids[i] = float32(r.IntN(1000))
-	}
-	table := random(r, 1000*16)
-	var w Workspace
-	for _, k := range []struct {
-		name  string
-		bytes int // read and written
-		run   func()
-	}{
-		{"Axpy", 12 * n, func() { Axpy(y, 1e-9, x) }},
-		{"Scale", 8 * n, func() { Scale(y, 1) }},
-		{"SquaredNorm", 4 * n, func() { SquaredNorm(x) }},
-		{"AddSquaredNorm", 12 * n, func() { AddSquaredNorm(z, x) }},
-		{"ActivationBackward", 12 * n, func() { ActivationBackward(z, x, y, ReLU) }},
-		{"AddColumnSums", 4 * n, func() { AddColumnSums(sum, x, rows, cols) }},
-		{"MulRow", 8 * n, func() { MulRow(z, x, row, rows, cols) }},
-		{"MulRowBackward", 16 * n, func() { MulRowBackward(z, sum, x, y, row, rows, cols) }},
-		{"Dropout", 8 * n, func() { Dropout(z, x, 0.1, 7) }},
-		{"AdamW", 28 * n, func() { AdamW(z, m, v, [][]float32{x}, adam) }},
-		{"AdamW2", 32 * n, func() { AdamW(z, m, v, [][]float32{x, y}, adam) }},
-		{"AdamWAverage", 36 * n, func() { AdamW(z, m, v, [][]float32{x}, averaging) }},
-		{"Sigmoid", 8 * n, func() { Sigmoid(z, x) }},
-		{"SigmoidCrossEntropy", 8 * n, func() { SigmoidCrossEntropy(z, x, m, v, n/16, 16, 1) }},
-		{"SquaredError", 12 * n, func() { SquaredError(z, x, y, nil, rows, cols) }},
-		{"LayerNorm", 8 * n, func() { LayerNorm(z, m, x, row, row, rows, cols, 1e-5, &w) }},
-		{"LayerNormBackward", 12 * n, func() { LayerNormBackward(z, sum, sum, y, x, m, row, rows, cols, &w) }},
-		{"BatchNorm", 8 * n, func() { BatchNorm(z, m, x, row, row, nil, rows, cols, 1e-5, &w) }},
-		{"BatchNormApply", 8 * n, func() { BatchNormApply(z, v, x, row, row, nil, rows, cols, 1e-5, &w) }},
-		{"BatchNormBackward", 12 * n, func() { BatchNormBackward(z, sum, sum, y, x, v, row, nil, rows, cols, 1e-5, &w) }},
-		{"Tanh", 8 * n, func() { Tanh(z, x) }},
-		{"GRUStep", 36 * n / 4, func() { GRUStep(z[:n/4], gates, x, y, m[:n/4], nil, rows, cols/4) }},
-		{"GRUStepBackward", 48 * n / 4, func() { GRUStepBackward(gates, z, sumH, x[:n/4], gates, y, m[:n/4], nil, rows, cols/4) }},
-		{"Gather", 8 * n, func() { Gather(z, ids, table, n/16, 1, 16, []int{0}) }},
-		{"ScatterAdd", 12 * n, func() { ScatterAdd(table, ids, z, n/16, 1, 16, []int{0}) }},
-	} {
-		for i := range v {
-			v[i] = 1
-		}
-		benchPaths(b, k.name, func(b *testing.B) { benchBytes(b, k.bytes, k.run) })
+	for _, row := range kernelTable {
+		benchPaths(b, strings.ReplaceAll(row.name, "/", ","), func(b *testing.B) {
+			c := row.make(seeded(1), rows, cols)
+			run := func() { c.run() }
+			if c.flops > 0 {
+				benchFlops(b, c.flops, run)
+				return
+			}
+			benchMemory(b, 4*c.read, 4*c.written, run)
+		})
 	}
 }
 
@@ -199,20 +226,34 @@ func BenchmarkPiecewise(b *testing.B) {
 		y := make([]float32, rows*features*width)
 		var w Workspace
 		benchPaths(b, fmt.Sprintf("Forward/rows%d", rows), func(b *testing.B) {
-			benchBytes(b, 4*len(y), func() {
+			benchMemory(b, 4*len(p.x), 4*len(y), func() {
 				PiecewiseLinear(y, p.x, p.edges, p.slope, p.bias, p.table, rows, features, bins, width, &w)
 			})
 		})
 		ds, db, dw := make([]float32, features*width), make([]float32, features*width), make([]float32, features*bins*width)
 		benchPaths(b, fmt.Sprintf("Backward/rows%d", rows), func(b *testing.B) {
-			benchBytes(b, 4*len(y), func() {
+			benchMemory(b, 4*(len(p.x)+len(y)), 0, func() {
 				PiecewiseLinearBackward(ds, db, dw, y, p.x, p.edges, rows, features, bins, width, &w)
 			})
 		})
 		var prepared PieceTable
 		benchPaths(b, fmt.Sprintf("Prepared/rows%d", rows), func(b *testing.B) {
 			prepared.Prepare(p.edges, p.slope, p.bias, p.table, features, bins, width)
-			benchBytes(b, 4*len(y), func() { prepared.PiecewiseLinear(y, p.x, rows, &w) })
+			benchMemory(b, 4*len(p.x), 4*len(y), func() { prepared.PiecewiseLinear(y, p.x, rows, &w) })
 		})
 	}
+}
+
+// BenchmarkGRU is one step of 64 journeys with a state of 64.
+func BenchmarkGRU(b *testing.B) {
+	const rows, width = 64, 64
+	g := newGRU(1, rows, width, false)
+	out, gates := make([]float32, rows*width), make([]float32, 3*rows*width)
+	dx, ds, dh := make([]float32, 3*rows*width), make([]float32, 3*rows*width), make([]float32, rows*width)
+	benchPaths(b, "Step", func(b *testing.B) {
+		benchMemory(b, 4*7*rows*width, 4*4*rows*width, func() { GRUStep(out, gates, g.x, g.s, g.h, nil, rows, width) })
+	})
+	benchPaths(b, "Backward", func(b *testing.B) {
+		benchMemory(b, 4*6*rows*width, 4*7*rows*width, func() { GRUStepBackward(dx, ds, dh, g.dout, gates, g.s, g.h, nil, rows, width) })
+	})
 }

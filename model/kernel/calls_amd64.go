@@ -92,6 +92,22 @@ func (s *assembly) addSquares(dst, x []float32) float64 {
 	return s.addSquaresKernel(&dst[0], &x[0], n) + goAddSquares(dst[n:], x[n:])
 }
 
+func (s *assembly) most(x []float32) float32 {
+	n := s.whole(len(x))
+	if n == 0 {
+		return goMost(x)
+	}
+	most := s.mostKernel(&x[0], n)
+	for _, v := range x[n:] {
+		if v > most {
+			most = v
+		}
+	}
+	return most
+}
+
+func (s *assembly) sum(x []float32) float64 { return s.sumKernel(unsafe.SliceData(x), len(x)) }
+
 func (s *assembly) activation(dz, dy, y []float32, slope float32) {
 	n := s.whole(len(dz))
 	if n > 0 {
@@ -109,35 +125,19 @@ func (s *assembly) dropout(dst, x []float32, d mask, first uint32) {
 }
 
 func (s *assembly) sigmoid(dst, x []float32) {
-	n := s.whole(len(dst))
-	if n > 0 {
-		s.sigmoidKernel(&dst[0], &x[0], n)
-	}
-	goSigmoid(dst[n:], x[n:])
+	s.sigmoidKernel(unsafe.SliceData(dst), unsafe.SliceData(x), len(dst))
 }
 
 func (s *assembly) softplus(dst, x []float32) {
-	n := s.whole(len(dst))
-	if n > 0 {
-		s.softplusKernel(&dst[0], &x[0], n)
-	}
-	goSoftplus(dst[n:], x[n:])
+	s.softplusKernel(unsafe.SliceData(dst), unsafe.SliceData(x), len(dst))
 }
 
 func (s *assembly) tanh(dst, x []float32) {
-	n := s.whole(len(dst))
-	if n > 0 {
-		s.tanhKernel(&dst[0], &x[0], n)
-	}
-	goTanh(dst[n:], x[n:])
+	s.tanhKernel(unsafe.SliceData(dst), unsafe.SliceData(x), len(dst))
 }
 
 func (s *assembly) exp(dst, x []float32, shift float32) {
-	n := s.whole(len(dst))
-	if n > 0 {
-		s.expKernel(&dst[0], &x[0], shift, n)
-	}
-	goExp(dst[n:], x[n:], shift)
+	s.expKernel(unsafe.SliceData(dst), unsafe.SliceData(x), shift, len(dst))
 }
 
 func (s *assembly) adamW(w, m, v, average []float32, grads [][]float32, first int, c adamCoefficients) {
@@ -189,18 +189,12 @@ func (s *assembly) fold(dbias, dtable, sums []float32) {
 	s.foldKernel(&dbias[0], &dtable[0], &sums[0], width, len(sums)/width)
 }
 
-func (s *assembly) gruForward(out, gates, x, state, h []float32, _ int) {
-	n := s.whole(len(out))
-	if n > 0 {
-		s.gruForwardKernel(&out[0], &gates[0], &x[0], &state[0], &h[0], len(out), n)
-	}
-	goGRUForward(out, gates, x, state, h, n)
+// The rows and the width of a run of gated units are positive.
+
+func (s *assembly) gruForward(out, gates, x, state, h []float32, rows, width int) {
+	s.gruForwardKernel(&out[0], &gates[0], &x[0], &state[0], &h[0], rows, width)
 }
 
-func (s *assembly) gruBackward(dx, ds, dh, dout, gates, state, h []float32, _ int) {
-	n := s.whole(len(dh))
-	if n > 0 {
-		s.gruBackwardKernel(&dx[0], &ds[0], &dh[0], &dout[0], &gates[0], &state[0], &h[0], len(dh), n)
-	}
-	goGRUBackward(dx, ds, dh, dout, gates, state, h, n)
+func (s *assembly) gruBackward(dx, ds, dh, dout, gates, state, h []float32, rows, width int) {
+	s.gruBackwardKernel(&dx[0], &ds[0], &dh[0], &dout[0], &gates[0], &state[0], &h[0], rows, width)
 }

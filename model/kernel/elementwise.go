@@ -150,12 +150,13 @@ func restSquares(x []float32) (sum float64) {
 
 func goActivation(dz, dy, y []float32, slope float32) {
 	dy, y = dy[:len(dz)], y[:len(dz)]
+	factors := [2]float32{slope, 1} // looked up, for which way y lies nothing could predict
 	for i := range dz {
-		d := dy[i]
-		if !(y[i] > 0) {
-			d *= slope
+		above := 0
+		if y[i] > 0 {
+			above = 1
 		}
-		dz[i] = d
+		dz[i] = dy[i] * factors[above]
 	}
 }
 

@@ -68,7 +68,8 @@ func equalOnPaths(t *testing.T, name string, run func() []float32) {
 	for _, p := range paths() {
 		active = p
 		if got := run(); !slices.EqualFunc(got, want, sameBits) {
-			t.Fatalf("%s on %d values: path %s differs from plain Go:\n%v\n%v", name, len(want), p.name, got, want)
+			i := firstDifference(got, want)
+			t.Fatalf("%s: path %s gives %v at %d of %d, plain Go %v", name, p.name, got[i], i, len(want), want[i])
 		}
 	}
 }

@@ -9,9 +9,12 @@ package kernel
 func Gather(dst, ids, table []float32, rows, columns, width int, offsets []int) {
 	need("gather", "dst", len(dst), rows*columns*width)
 	needTables("gather", ids, table, rows, columns, width, offsets)
-	for i, id := range ids[:rows*columns] {
-		at := tableRow(id, i%columns, len(table)/width, offsets) * width
-		copy(dst[i*width:(i+1)*width], table[at:at+width])
+	all := len(table) / width
+	for i := 0; i < rows*columns; i += columns {
+		for c, id := range ids[i : i+columns] {
+			at := tableRow(id, c, all, offsets) * width
+			copy(dst[(i+c)*width:(i+c+1)*width], table[at:at+width])
+		}
 	}
 }
 
@@ -20,11 +23,11 @@ func Gather(dst, ids, table []float32, rows, columns, width int, offsets []int) 
 func ScatterAdd(dtable, ids, dy []float32, rows, columns, width int, offsets []int) {
 	need("scatter", "dy", len(dy), rows*columns*width)
 	needTables("scatter", ids, dtable, rows, columns, width, offsets)
-	for i, id := range ids[:rows*columns] {
-		at := tableRow(id, i%columns, len(dtable)/width, offsets) * width
-		row := dtable[at : at+width]
-		for j, d := range dy[i*width : (i+1)*width] {
-			row[j] += d
+	all := len(dtable) / width
+	for i := 0; i < rows*columns; i += columns {
+		for c, id := range ids[i : i+columns] {
+			at := tableRow(id, c, all, offsets) * width
+			active.axpy(dtable[at:at+width], 1, dy[(i+c)*width:(i+c+1)*width])
 		}
 	}
 }

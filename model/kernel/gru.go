@@ -13,14 +13,17 @@ package kernel
 // for ones; where it is 0 the state stays and the gates are left alone.
 func GRUStep(out, gates, x, s, h, mask []float32, rows, width int) {
 	needGRU("gru", out, gates, x, s, h, mask, rows, width)
+	if width == 0 {
+		return
+	}
+	for from, to := range runs(mask, rows) {
+		state, gate := from*width, 3*from*width
+		active.gru.forward(out[state:], gates[gate:], x[gate:], s[gate:], h[state:], to-from, width)
+	}
 	for b := range rows {
-		to, state := out[b*width:(b+1)*width], h[b*width:(b+1)*width]
 		if !kept(mask, b) {
-			copy(to, state)
-			continue
+			copy(out[b*width:(b+1)*width], h[b*width:])
 		}
-		at := 3 * b * width
-		active.gru.forward(to, gates[at:at+3*width], x[at:at+3*width], s[at:at+3*width], state, 0)
 	}
 }
 
@@ -32,16 +35,19 @@ func GRUStepBackward(dx, ds, dh, dout, gates, s, h, mask []float32, rows, width 
 	needGRU("gru backward", dh, dx, ds, s, h, mask, rows, width)
 	need("gru backward", "dout", len(dout), rows*width)
 	need("gru backward", "gates", len(gates), 3*rows*width)
+	if width == 0 {
+		return
+	}
+	for from, to := range runs(mask, rows) {
+		state, gate := from*width, 3*from*width
+		active.gru.backward(dx[gate:], ds[gate:], dh[state:], dout[state:], gates[gate:], s[gate:], h[state:], to-from, width)
+	}
 	for b := range rows {
-		from, to, at := b*width, (b+1)*width, 3*b*width
 		if !kept(mask, b) {
-			copy(dh[from:to], dout[from:to])
-			clear(dx[at : at+3*width])
-			clear(ds[at : at+3*width])
-			continue
+			copy(dh[b*width:(b+1)*width], dout[b*width:])
+			clear(dx[3*b*width : 3*(b+1)*width])
+			clear(ds[3*b*width : 3*(b+1)*width])
 		}
-		active.gru.backward(dx[at:at+3*width], ds[at:at+3*width], dh[from:to], dout[from:to],
-			gates[at:at+3*width], s[at:at+3*width], h[from:to], 0)
 	}
 }
 
@@ -57,29 +63,37 @@ func needGRU(kernel string, out, gates, x, s, h, mask []float32, rows, width int
 	}
 }
 
-// goGRUForward moves one row on, from column first.
-func goGRUForward(out, gates, x, s, h []float32, first int) {
-	width := len(out)
-	for i := first; i < width; i++ {
-		j, k := i+width, i+2*width
-		z, r := sigmoid(x[i]+s[i]), sigmoid(x[j]+s[j])
-		n := tanh(x[k] + r*s[k])
-		gates[i], gates[j], gates[k] = z, r, n
-		out[i] = n + z*(h[i]-n)
+// goGRUForward moves rows on.
+func goGRUForward(out, gates, x, s, h []float32, rows, width int) {
+	for b := range rows {
+		part := func(a []float32, i int) []float32 { return a[(3*b+i)*width:][:width] }
+		xz, xr, xn, sz, sr, sn := part(x, 0), part(x, 1), part(x, 2), part(s, 0), part(s, 1), part(s, 2)
+		zs, rs, ns := part(gates, 0), part(gates, 1), part(gates, 2)
+		to, state := out[b*width:][:width], h[b*width:][:width]
+		for i := range to {
+			z, r := sigmoid(xz[i]+sz[i]), sigmoid(xr[i]+sr[i])
+			n := tanh(xn[i] + r*sn[i])
+			zs[i], rs[i], ns[i] = z, r, n
+			to[i] = n + z*(state[i]-n)
+		}
 	}
 }
 
-// goGRUBackward takes one row back, from column first.
-func goGRUBackward(dx, ds, dh, dout, gates, s, h []float32, first int) {
-	width := len(dh)
-	for i := first; i < width; i++ {
-		j, k := i+width, i+2*width
-		d, z, r, n := dout[i], gates[i], gates[j], gates[k]
-		dn := (d - d*z) * (1 - n*n)
-		dz := d * (h[i] - n) * (z - z*z)
-		dr := dn * s[k] * (r - r*r)
-		dx[i], dx[j], dx[k] = dz, dr, dn
-		ds[i], ds[j], ds[k] = dz, dr, dn*r
-		dh[i] = d * z
+// goGRUBackward takes rows back.
+func goGRUBackward(dx, ds, dh, dout, gates, s, h []float32, rows, width int) {
+	for b := range rows {
+		part := func(a []float32, i int) []float32 { return a[(3*b+i)*width:][:width] }
+		xz, xr, xn, sz, sr, sn := part(dx, 0), part(dx, 1), part(dx, 2), part(ds, 0), part(ds, 1), part(ds, 2)
+		zs, rs, ns, side := part(gates, 0), part(gates, 1), part(gates, 2), part(s, 2)
+		to, from, state := dh[b*width:][:width], dout[b*width:][:width], h[b*width:][:width]
+		for i, d := range from {
+			z, r, n := zs[i], rs[i], ns[i]
+			dn := (d - d*z) * (1 - n*n)
+			dz := d * (state[i] - n) * (z - z*z)
+			dr := dn * side[i] * (r - r*r)
+			xz[i], xr[i], xn[i] = dz, dr, dn
+			sz[i], sr[i], sn[i] = dz, dr, dn*r
+			to[i] = d * z
+		}
 	}
 }

@@ -54,3 +54,12 @@ func widen(x []float32) []float64 {
 	}
 	return y
 }
+
+// firstDifference is the index of the first value whose bits differ.
+func firstDifference(a, b []float32) int {
+	i := 0
+	for sameBits(a[i], b[i]) {
+		i++
+	}
+	return i
+}

@@ -219,6 +219,16 @@ func squaresAVX512(x *float32, n int) float64
 //go:noescape
 func addSquaresAVX512(dst *float32, x *float32, n int) float64
 
+// mostAVX512 returns the largest of x; n is a positive multiple of the lanes.
+//
+//go:noescape
+func mostAVX512(x *float32, n int) float32
+
+// sumAVX512 returns Σ x.
+//
+//go:noescape
+func sumAVX512(x *float32, n int) float64
+
 // activationAVX512 computes dz = dy, times slope where y is not above 0.
 //
 //go:noescape
@@ -279,15 +289,15 @@ func backwardAVX512(dslope *float32, dtable *float32, dy *float32, sums *float32
 //go:noescape
 func foldAVX512(dbias *float32, dtable *float32, sums *float32, width int, rows int)
 
-// gruForwardAVX512 moves the first n columns of a row on; n is a positive multiple of the lanes.
+// gruForwardAVX512 moves rows on; rows and width are positive.
 //
 //go:noescape
-func gruForwardAVX512(out *float32, gates *float32, x *float32, s *float32, h *float32, width int, n int)
+func gruForwardAVX512(out *float32, gates *float32, x *float32, s *float32, h *float32, rows int, width int)
 
-// gruBackwardAVX512 takes the first n columns of a row back; n is a positive multiple of the lanes.
+// gruBackwardAVX512 takes rows back; rows and width are positive.
 //
 //go:noescape
-func gruBackwardAVX512(dx *float32, ds *float32, dh *float32, dout *float32, gates *float32, s *float32, h *float32, width int, n int)
+func gruBackwardAVX512(dx *float32, ds *float32, dh *float32, dout *float32, gates *float32, s *float32, h *float32, rows int, width int)
 
 // rowSumsAVX512 computes sums[i] = Σ_j x[i,j].
 //
@@ -459,6 +469,16 @@ func squaresAVX2(x *float32, n int) float64
 //go:noescape
 func addSquaresAVX2(dst *float32, x *float32, n int) float64
 
+// mostAVX2 returns the largest of x; n is a positive multiple of the lanes.
+//
+//go:noescape
+func mostAVX2(x *float32, n int) float32
+
+// sumAVX2 returns Σ x.
+//
+//go:noescape
+func sumAVX2(x *float32, n int) float64
+
 // activationAVX2 computes dz = dy, times slope where y is not above 0.
 //
 //go:noescape
@@ -519,15 +539,15 @@ func backwardAVX2(dslope *float32, dtable *float32, dy *float32, sums *float32, 
 //go:noescape
 func foldAVX2(dbias *float32, dtable *float32, sums *float32, width int, rows int)
 
-// gruForwardAVX2 moves the first n columns of a row on; n is a positive multiple of the lanes.
+// gruForwardAVX2 moves rows on; rows and width are positive.
 //
 //go:noescape
-func gruForwardAVX2(out *float32, gates *float32, x *float32, s *float32, h *float32, width int, n int)
+func gruForwardAVX2(out *float32, gates *float32, x *float32, s *float32, h *float32, rows int, width int)
 
-// gruBackwardAVX2 takes the first n columns of a row back; n is a positive multiple of the lanes.
+// gruBackwardAVX2 takes rows back; rows and width are positive.
 //
 //go:noescape
-func gruBackwardAVX2(dx *float32, ds *float32, dh *float32, dout *float32, gates *float32, s *float32, h *float32, width int, n int)
+func gruBackwardAVX2(dx *float32, ds *float32, dh *float32, dout *float32, gates *float32, s *float32, h *float32, rows int, width int)
 
 // rowSumsAVX2 computes sums[i] = Σ_j x[i,j].
 //

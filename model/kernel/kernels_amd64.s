@@ -5804,6 +5804,81 @@ vector:
 	VZEROUPPER
 	RET
 
+// func mostAVX512(x *float32, n int) float32
+// Requires: AVX, AVX512F, SSE
+TEXT ·mostAVX512(SB), NOSPLIT, $0-20
+	MOVQ    x+0(FP), AX
+	MOVQ    n+8(FP), CX
+	VMOVUPS (AX), Z0
+	LEAQ    (AX)(CX*4), CX
+
+vector:
+	VMAXPS        (AX), Z0, Z0
+	ADDQ          $0x00000040, AX
+	CMPQ          AX, CX
+	JLT           vector
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VMAXPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VMAXPS        X1, X0, X0
+	VMOVHLPS      X0, X0, X1
+	VMAXPS        X1, X0, X0
+	VMOVSHDUP     X0, X1
+	VMAXSS        X1, X0, X0
+	MOVSS         X0, ret+16(FP)
+	VZEROUPPER
+	RET
+
+// func sumAVX512(x *float32, n int) float64
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE2
+TEXT ·sumAVX512(SB), NOSPLIT, $0-24
+	MOVQ   x+0(FP), AX
+	MOVQ   n+8(FP), CX
+	MOVQ   CX, DX
+	ANDQ   $-16, DX
+	SUBQ   DX, CX
+	SHLQ   $0x02, DX
+	MOVL   $0x0000ffff, BX
+	MOVL   CX, SI
+	BZHIL  SI, BX, BX
+	KMOVW  BX, K1
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	XORQ   BX, BX
+	CMPQ   BX, DX
+	JGE    vectorrest
+
+vector:
+	VCVTPS2PD (AX)(BX*1), Z2
+	VADDPD    Z2, Z0, Z0
+	VCVTPS2PD 32(AX)(BX*1), Z2
+	VADDPD    Z2, Z1, Z1
+	ADDQ      $0x00000040, BX
+	CMPQ      BX, DX
+	JLT       vector
+
+vectorrest:
+	TESTQ         CX, CX
+	JZ            vectorend
+	VMOVUPS.Z     (AX)(BX*1), K1, Z2
+	VEXTRACTF64X4 $0x01, Z2, Y3
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z3, Z1, Z1
+	VCVTPS2PD     Y2, Z3
+	VADDPD        Z3, Z0, Z0
+
+vectorend:
+	VADDPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y2
+	VADDPD        Y2, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X2
+	VADDPD        X2, X0, X0
+	VPERMILPD     $0x01, X0, X2
+	VADDSD        X2, X0, X0
+	MOVSD         X0, ret+16(FP)
+	VZEROUPPER
+	RET
+
 // func activationAVX512(dz *float32, dy *float32, y *float32, slope float32, n int)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·activationAVX512(SB), NOSPLIT, $0-40
@@ -5894,67 +5969,88 @@ DATA word846ca68b<>+0(SB)/4, $0x846ca68b
 GLOBL word846ca68b<>(SB), RODATA|NOPTR, $4
 
 // func sigmoidAVX512(dst *float32, x *float32, n int)
-// Requires: AVX, AVX512DQ, AVX512F
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·sigmoidAVX512(SB), NOSPLIT, $0-24
 	MOVQ         dst+0(FP), AX
 	MOVQ         x+8(FP), CX
 	MOVQ         n+16(FP), DX
+	MOVQ         DX, BX
+	ANDQ         $-16, BX
+	SUBQ         BX, DX
+	SHLQ         $0x02, BX
+	MOVL         $0x0000ffff, SI
+	MOVL         DX, DI
+	BZHIL        DI, SI, SI
+	KMOVW        SI, K1
 	VBROADCASTSS word80000000<>+0(SB), Z6
 	VBROADCASTSS word3f800000<>+0(SB), Z7
 	VBROADCASTSS wordc2aea8f6<>+0(SB), Z8
-	XORQ         BX, BX
-	SHLQ         $0x02, DX
+	XORQ         SI, SI
+	CMPQ         SI, BX
+	JGE          vectorrest
 
 vector:
-	VMOVUPS      (CX)(BX*1), Z0
-	VORPS        Z0, Z6, Z1
-	VBROADCASTSS word3fb8aa3b<>+0(SB), Z5
-	VMULPS       Z5, Z1, Z2
-	VBROADCASTSS wordbf000000<>+0(SB), Z5
-	VADDPS       Z5, Z2, Z2
-	VCVTTPS2DQ   Z2, Z4
-	VCVTDQ2PS    Z4, Z2
-	VBROADCASTSS word3f318000<>+0(SB), Z5
-	VMULPS       Z5, Z2, Z3
-	VSUBPS       Z3, Z1, Z3
-	VBROADCASTSS word395e8083<>+0(SB), Z5
-	VMULPS       Z5, Z2, Z2
-	VADDPS       Z2, Z3, Z3
-	VBROADCASTSS word0000007f<>+0(SB), Z5
-	VPADDD       Z5, Z4, Z9
-	VPSLLD       $0x17, Z9, Z9
-	VBROADCASTSS word39506967<>+0(SB), Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS word3ab743ce<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS word3c088908<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS word3d2aa9c1<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS word3e2aaaaa<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS word3f000000<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z3, Z3, Z2
-	VMULPS       Z2, Z4, Z4
-	VADDPS       Z3, Z4, Z4
-	VBROADCASTSS word3f800000<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z9, Z4, Z4
-	VCMPPS       $0x15, Z8, Z1, K1
-	VMOVAPS.Z    Z4, K1, Z4
-	VADDPS       Z7, Z4, Z3
-	VPMOVD2M     Z0, K1
-	VBLENDMPS    Z4, Z7, K1, Z4
-	VDIVPS       Z3, Z4, Z4
-	VMOVUPS      Z4, (AX)(BX*1)
-	ADDQ         $0x00000040, BX
-	CMPQ         BX, DX
-	JLT          vector
+	VMOVUPS          (CX)(SI*1), Z0
+	VORPS            Z0, Z6, Z1
+	VBROADCASTSS     word3fb8aa3b<>+0(SB), Z5
+	VMULPS           Z5, Z1, Z2
+	VRNDSCALEPS      $0x00, Z2, Z2
+	VMOVAPS          Z1, Z3
+	VFMADD231PS.BCST wordbf318000<>+0(SB), Z2, Z3
+	VFMADD231PS.BCST word395e8083<>+0(SB), Z2, Z3
+	VBROADCASTSS     word39506967<>+0(SB), Z4
+	VFMADD213PS.BCST word3ab743ce<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3c088908<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3d2aa9c1<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3e2aaaaa<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3f000000<>+0(SB), Z3, Z4
+	VMULPS           Z3, Z3, Z5
+	VFMADD213PS      Z3, Z5, Z4
+	VBROADCASTSS     word3f800000<>+0(SB), Z5
+	VADDPS           Z5, Z4, Z4
+	VSCALEFPS        Z2, Z4, Z4
+	VCMPPS           $0x15, Z8, Z1, K2
+	VMOVAPS.Z        Z4, K2, Z4
+	VADDPS           Z7, Z4, Z3
+	VPMOVD2M         Z0, K2
+	VBLENDMPS        Z4, Z7, K2, Z4
+	VDIVPS           Z3, Z4, Z4
+	VMOVUPS          Z4, (AX)(SI*1)
+	ADDQ             $0x00000040, SI
+	CMPQ             SI, BX
+	JLT              vector
+
+vectorrest:
+	TESTQ            DX, DX
+	JZ               vectorend
+	VMOVUPS.Z        (CX)(SI*1), K1, Z0
+	VORPS            Z0, Z6, Z1
+	VBROADCASTSS     word3fb8aa3b<>+0(SB), Z5
+	VMULPS           Z5, Z1, Z2
+	VRNDSCALEPS      $0x00, Z2, Z2
+	VMOVAPS          Z1, Z3
+	VFMADD231PS.BCST wordbf318000<>+0(SB), Z2, Z3
+	VFMADD231PS.BCST word395e8083<>+0(SB), Z2, Z3
+	VBROADCASTSS     word39506967<>+0(SB), Z4
+	VFMADD213PS.BCST word3ab743ce<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3c088908<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3d2aa9c1<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3e2aaaaa<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3f000000<>+0(SB), Z3, Z4
+	VMULPS           Z3, Z3, Z5
+	VFMADD213PS      Z3, Z5, Z4
+	VBROADCASTSS     word3f800000<>+0(SB), Z5
+	VADDPS           Z5, Z4, Z4
+	VSCALEFPS        Z2, Z4, Z4
+	VCMPPS           $0x15, Z8, Z1, K2
+	VMOVAPS.Z        Z4, K2, Z4
+	VADDPS           Z7, Z4, Z3
+	VPMOVD2M         Z0, K2
+	VBLENDMPS        Z4, Z7, K2, Z4
+	VDIVPS           Z3, Z4, Z4
+	VMOVUPS          Z4, K1, (AX)(SI*1)
+
+vectorend:
 	VZEROUPPER
 	RET
 
@@ -5970,17 +6066,11 @@ GLOBL wordc2aea8f6<>(SB), RODATA|NOPTR, $4
 DATA word3fb8aa3b<>+0(SB)/4, $0x3fb8aa3b
 GLOBL word3fb8aa3b<>(SB), RODATA|NOPTR, $4
 
-DATA wordbf000000<>+0(SB)/4, $0xbf000000
-GLOBL wordbf000000<>(SB), RODATA|NOPTR, $4
-
-DATA word3f318000<>+0(SB)/4, $0x3f318000
-GLOBL word3f318000<>(SB), RODATA|NOPTR, $4
+DATA wordbf318000<>+0(SB)/4, $0xbf318000
+GLOBL wordbf318000<>(SB), RODATA|NOPTR, $4
 
 DATA word395e8083<>+0(SB)/4, $0x395e8083
 GLOBL word395e8083<>(SB), RODATA|NOPTR, $4
-
-DATA word0000007f<>+0(SB)/4, $0x0000007f
-GLOBL word0000007f<>(SB), RODATA|NOPTR, $4
 
 DATA word39506967<>+0(SB)/4, $0x39506967
 GLOBL word39506967<>(SB), RODATA|NOPTR, $4
@@ -6001,89 +6091,105 @@ DATA word3f000000<>+0(SB)/4, $0x3f000000
 GLOBL word3f000000<>(SB), RODATA|NOPTR, $4
 
 // func softplusAVX512(dst *float32, x *float32, n int)
-// Requires: AVX, AVX512DQ, AVX512F
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·softplusAVX512(SB), NOSPLIT, $0-24
 	MOVQ         dst+0(FP), AX
 	MOVQ         x+8(FP), CX
 	MOVQ         n+16(FP), DX
+	MOVQ         DX, BX
+	ANDQ         $-16, BX
+	SUBQ         BX, DX
+	SHLQ         $0x02, BX
+	MOVL         $0x0000ffff, SI
+	MOVL         DX, DI
+	BZHIL        DI, SI, SI
+	KMOVW        SI, K1
 	VBROADCASTSS word80000000<>+0(SB), Z6
 	VBROADCASTSS word40000000<>+0(SB), Z7
 	VBROADCASTSS wordc2aea8f6<>+0(SB), Z8
 	VXORPS       Z10, Z10, Z10
-	XORQ         BX, BX
-	SHLQ         $0x02, DX
+	XORQ         SI, SI
+	CMPQ         SI, BX
+	JGE          vectorrest
 
 vector:
-	VMOVUPS      (CX)(BX*1), Z0
-	VORPS        Z0, Z6, Z1
-	VBROADCASTSS word3fb8aa3b<>+0(SB), Z5
-	VMULPS       Z5, Z1, Z2
-	VBROADCASTSS wordbf000000<>+0(SB), Z5
-	VADDPS       Z5, Z2, Z2
-	VCVTTPS2DQ   Z2, Z4
-	VCVTDQ2PS    Z4, Z2
-	VBROADCASTSS word3f318000<>+0(SB), Z5
-	VMULPS       Z5, Z2, Z3
-	VSUBPS       Z3, Z1, Z3
-	VBROADCASTSS word395e8083<>+0(SB), Z5
-	VMULPS       Z5, Z2, Z2
-	VADDPS       Z2, Z3, Z3
-	VBROADCASTSS word0000007f<>+0(SB), Z5
-	VPADDD       Z5, Z4, Z9
-	VPSLLD       $0x17, Z9, Z9
-	VBROADCASTSS word39506967<>+0(SB), Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS word3ab743ce<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS word3c088908<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS word3d2aa9c1<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS word3e2aaaaa<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS word3f000000<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z3, Z3, Z2
-	VMULPS       Z2, Z4, Z4
-	VADDPS       Z3, Z4, Z4
-	VBROADCASTSS word3f800000<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z9, Z4, Z4
-	VCMPPS       $0x15, Z8, Z1, K1
-	VMOVAPS.Z    Z4, K1, Z4
-	VADDPS       Z7, Z4, Z3
-	VDIVPS       Z3, Z4, Z3
-	VMULPS       Z3, Z3, Z2
-	VBROADCASTSS word3e1d89d9<>+0(SB), Z4
-	VMULPS       Z2, Z4, Z4
-	VBROADCASTSS word3e3a2e8c<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z2, Z4, Z4
-	VBROADCASTSS word3e638e39<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z2, Z4, Z4
-	VBROADCASTSS word3e924925<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z2, Z4, Z4
-	VBROADCASTSS word3ecccccd<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z2, Z4, Z4
-	VBROADCASTSS word3f2aaaab<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z2, Z4, Z4
-	VBROADCASTSS word40000000<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VMAXPS       Z0, Z10, Z0
-	VADDPS       Z0, Z4, Z4
-	VMOVUPS      Z4, (AX)(BX*1)
-	ADDQ         $0x00000040, BX
-	CMPQ         BX, DX
-	JLT          vector
+	VMOVUPS          (CX)(SI*1), Z0
+	VORPS            Z0, Z6, Z1
+	VBROADCASTSS     word3fb8aa3b<>+0(SB), Z5
+	VMULPS           Z5, Z1, Z2
+	VRNDSCALEPS      $0x00, Z2, Z2
+	VMOVAPS          Z1, Z3
+	VFMADD231PS.BCST wordbf318000<>+0(SB), Z2, Z3
+	VFMADD231PS.BCST word395e8083<>+0(SB), Z2, Z3
+	VBROADCASTSS     word39506967<>+0(SB), Z4
+	VFMADD213PS.BCST word3ab743ce<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3c088908<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3d2aa9c1<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3e2aaaaa<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3f000000<>+0(SB), Z3, Z4
+	VMULPS           Z3, Z3, Z5
+	VFMADD213PS      Z3, Z5, Z4
+	VBROADCASTSS     word3f800000<>+0(SB), Z5
+	VADDPS           Z5, Z4, Z4
+	VSCALEFPS        Z2, Z4, Z4
+	VCMPPS           $0x15, Z8, Z1, K2
+	VMOVAPS.Z        Z4, K2, Z4
+	VADDPS           Z7, Z4, Z3
+	VDIVPS           Z3, Z4, Z3
+	VMULPS           Z3, Z3, Z2
+	VBROADCASTSS     word3e1d89d9<>+0(SB), Z4
+	VFMADD213PS.BCST word3e3a2e8c<>+0(SB), Z2, Z4
+	VFMADD213PS.BCST word3e638e39<>+0(SB), Z2, Z4
+	VFMADD213PS.BCST word3e924925<>+0(SB), Z2, Z4
+	VFMADD213PS.BCST word3ecccccd<>+0(SB), Z2, Z4
+	VFMADD213PS.BCST word3f2aaaab<>+0(SB), Z2, Z4
+	VFMADD213PS.BCST word40000000<>+0(SB), Z2, Z4
+	VMAXPS           Z0, Z10, Z0
+	VFMADD213PS      Z0, Z3, Z4
+	VMOVUPS          Z4, (AX)(SI*1)
+	ADDQ             $0x00000040, SI
+	CMPQ             SI, BX
+	JLT              vector
+
+vectorrest:
+	TESTQ            DX, DX
+	JZ               vectorend
+	VMOVUPS.Z        (CX)(SI*1), K1, Z0
+	VORPS            Z0, Z6, Z1
+	VBROADCASTSS     word3fb8aa3b<>+0(SB), Z5
+	VMULPS           Z5, Z1, Z2
+	VRNDSCALEPS      $0x00, Z2, Z2
+	VMOVAPS          Z1, Z3
+	VFMADD231PS.BCST wordbf318000<>+0(SB), Z2, Z3
+	VFMADD231PS.BCST word395e8083<>+0(SB), Z2, Z3
+	VBROADCASTSS     word39506967<>+0(SB), Z4
+	VFMADD213PS.BCST word3ab743ce<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3c088908<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3d2aa9c1<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3e2aaaaa<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3f000000<>+0(SB), Z3, Z4
+	VMULPS           Z3, Z3, Z5
+	VFMADD213PS      Z3, Z5, Z4
+	VBROADCASTSS     word3f800000<>+0(SB), Z5
+	VADDPS           Z5, Z4, Z4
+	VSCALEFPS        Z2, Z4, Z4
+	VCMPPS           $0x15, Z8, Z1, K2
+	VMOVAPS.Z        Z4, K2, Z4
+	VADDPS           Z7, Z4, Z3
+	VDIVPS           Z3, Z4, Z3
+	VMULPS           Z3, Z3, Z2
+	VBROADCASTSS     word3e1d89d9<>+0(SB), Z4
+	VFMADD213PS.BCST word3e3a2e8c<>+0(SB), Z2, Z4
+	VFMADD213PS.BCST word3e638e39<>+0(SB), Z2, Z4
+	VFMADD213PS.BCST word3e924925<>+0(SB), Z2, Z4
+	VFMADD213PS.BCST word3ecccccd<>+0(SB), Z2, Z4
+	VFMADD213PS.BCST word3f2aaaab<>+0(SB), Z2, Z4
+	VFMADD213PS.BCST word40000000<>+0(SB), Z2, Z4
+	VMAXPS           Z0, Z10, Z0
+	VFMADD213PS      Z0, Z3, Z4
+	VMOVUPS          Z4, K1, (AX)(SI*1)
+
+vectorend:
 	VZEROUPPER
 	RET
 
@@ -6109,56 +6215,73 @@ DATA word3f2aaaab<>+0(SB)/4, $0x3f2aaaab
 GLOBL word3f2aaaab<>(SB), RODATA|NOPTR, $4
 
 // func tanhAVX512(dst *float32, x *float32, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, BMI2
 TEXT ·tanhAVX512(SB), NOSPLIT, $0-24
-	MOVQ dst+0(FP), AX
-	MOVQ x+8(FP), CX
-	MOVQ n+16(FP), DX
-	XORQ BX, BX
-	SHLQ $0x02, DX
+	MOVQ  dst+0(FP), AX
+	MOVQ  x+8(FP), CX
+	MOVQ  n+16(FP), DX
+	MOVQ  DX, BX
+	ANDQ  $-16, BX
+	SUBQ  BX, DX
+	SHLQ  $0x02, BX
+	MOVL  $0x0000ffff, SI
+	MOVL  DX, DI
+	BZHIL DI, SI, SI
+	KMOVW SI, K1
+	XORQ  SI, SI
+	CMPQ  SI, BX
+	JGE   vectorrest
 
 vector:
-	VMOVUPS      (CX)(BX*1), Z0
-	VBROADCASTSS word40fcf84f<>+0(SB), Z5
-	VMINPS       Z0, Z5, Z0
-	VBROADCASTSS wordc0fcf84f<>+0(SB), Z5
-	VMAXPS       Z0, Z5, Z0
-	VMULPS       Z0, Z0, Z1
-	VBROADCASTSS worda59f25c0<>+0(SB), Z2
-	VMULPS       Z1, Z2, Z2
-	VBROADCASTSS word2a61337e<>+0(SB), Z5
-	VADDPS       Z5, Z2, Z2
-	VMULPS       Z1, Z2, Z2
-	VBROADCASTSS wordaebd37ff<>+0(SB), Z5
-	VADDPS       Z5, Z2, Z2
-	VMULPS       Z1, Z2, Z2
-	VBROADCASTSS word335c0041<>+0(SB), Z5
-	VADDPS       Z5, Z2, Z2
-	VMULPS       Z1, Z2, Z2
-	VBROADCASTSS word3779434a<>+0(SB), Z5
-	VADDPS       Z5, Z2, Z2
-	VMULPS       Z1, Z2, Z2
-	VBROADCASTSS word3a270ded<>+0(SB), Z5
-	VADDPS       Z5, Z2, Z2
-	VMULPS       Z1, Z2, Z2
-	VBROADCASTSS word3ba059dc<>+0(SB), Z5
-	VADDPS       Z5, Z2, Z2
-	VBROADCASTSS word35a0d3d8<>+0(SB), Z3
-	VMULPS       Z1, Z3, Z3
-	VBROADCASTSS word38f895d6<>+0(SB), Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       Z1, Z3, Z3
-	VBROADCASTSS word3b14aa05<>+0(SB), Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       Z1, Z3, Z3
-	VBROADCASTSS word3ba059dd<>+0(SB), Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       Z2, Z0, Z2
-	VDIVPS       Z3, Z2, Z2
-	VMOVUPS      Z2, (AX)(BX*1)
-	ADDQ         $0x00000040, BX
-	CMPQ         BX, DX
-	JLT          vector
+	VMOVUPS          (CX)(SI*1), Z0
+	VBROADCASTSS     word40fcf84f<>+0(SB), Z5
+	VMINPS           Z0, Z5, Z0
+	VBROADCASTSS     wordc0fcf84f<>+0(SB), Z5
+	VMAXPS           Z0, Z5, Z0
+	VMULPS           Z0, Z0, Z1
+	VBROADCASTSS     worda59f25c0<>+0(SB), Z2
+	VFMADD213PS.BCST word2a61337e<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST wordaebd37ff<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST word335c0041<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST word3779434a<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST word3a270ded<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST word3ba059dc<>+0(SB), Z1, Z2
+	VBROADCASTSS     word35a0d3d8<>+0(SB), Z3
+	VFMADD213PS.BCST word38f895d6<>+0(SB), Z1, Z3
+	VFMADD213PS.BCST word3b14aa05<>+0(SB), Z1, Z3
+	VFMADD213PS.BCST word3ba059dd<>+0(SB), Z1, Z3
+	VMULPS           Z2, Z0, Z2
+	VDIVPS           Z3, Z2, Z2
+	VMOVUPS          Z2, (AX)(SI*1)
+	ADDQ             $0x00000040, SI
+	CMPQ             SI, BX
+	JLT              vector
+
+vectorrest:
+	TESTQ            DX, DX
+	JZ               vectorend
+	VMOVUPS.Z        (CX)(SI*1), K1, Z0
+	VBROADCASTSS     word40fcf84f<>+0(SB), Z5
+	VMINPS           Z0, Z5, Z0
+	VBROADCASTSS     wordc0fcf84f<>+0(SB), Z5
+	VMAXPS           Z0, Z5, Z0
+	VMULPS           Z0, Z0, Z1
+	VBROADCASTSS     worda59f25c0<>+0(SB), Z2
+	VFMADD213PS.BCST word2a61337e<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST wordaebd37ff<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST word335c0041<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST word3779434a<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST word3a270ded<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST word3ba059dc<>+0(SB), Z1, Z2
+	VBROADCASTSS     word35a0d3d8<>+0(SB), Z3
+	VFMADD213PS.BCST word38f895d6<>+0(SB), Z1, Z3
+	VFMADD213PS.BCST word3b14aa05<>+0(SB), Z1, Z3
+	VFMADD213PS.BCST word3ba059dd<>+0(SB), Z1, Z3
+	VMULPS           Z2, Z0, Z2
+	VDIVPS           Z3, Z2, Z2
+	VMOVUPS          Z2, K1, (AX)(SI*1)
+
+vectorend:
 	VZEROUPPER
 	RET
 
@@ -6202,62 +6325,79 @@ DATA word3ba059dd<>+0(SB)/4, $0x3ba059dd
 GLOBL word3ba059dd<>(SB), RODATA|NOPTR, $4
 
 // func expAVX512(dst *float32, x *float32, shift float32, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, BMI2
 TEXT ·expAVX512(SB), NOSPLIT, $0-32
 	MOVQ         dst+0(FP), AX
 	MOVQ         x+8(FP), CX
 	MOVQ         n+24(FP), DX
-	VBROADCASTSS shift+16(FP), Z0
+	MOVQ         DX, BX
+	ANDQ         $-16, BX
+	SUBQ         BX, DX
+	SHLQ         $0x02, BX
+	MOVL         $0x0000ffff, SI
+	MOVL         DX, DI
+	BZHIL        DI, SI, SI
+	KMOVW        SI, K1
+	VBROADCASTSS shift+16(FP), Z1
 	VBROADCASTSS wordc2aea8f6<>+0(SB), Z8
-	XORQ         BX, BX
-	SHLQ         $0x02, DX
+	XORQ         SI, SI
+	CMPQ         SI, BX
+	JGE          vectorrest
 
 vector:
-	VMOVUPS      (CX)(BX*1), Z1
-	VSUBPS       Z0, Z1, Z1
-	VBROADCASTSS word3fb8aa3b<>+0(SB), Z5
-	VMULPS       Z5, Z1, Z2
-	VBROADCASTSS wordbf000000<>+0(SB), Z5
-	VADDPS       Z5, Z2, Z2
-	VCVTTPS2DQ   Z2, Z4
-	VCVTDQ2PS    Z4, Z2
-	VBROADCASTSS word3f318000<>+0(SB), Z5
-	VMULPS       Z5, Z2, Z3
-	VSUBPS       Z3, Z1, Z3
-	VBROADCASTSS word395e8083<>+0(SB), Z5
-	VMULPS       Z5, Z2, Z2
-	VADDPS       Z2, Z3, Z3
-	VBROADCASTSS word0000007f<>+0(SB), Z5
-	VPADDD       Z5, Z4, Z9
-	VPSLLD       $0x17, Z9, Z9
-	VBROADCASTSS word39506967<>+0(SB), Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS word3ab743ce<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS word3c088908<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS word3d2aa9c1<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS word3e2aaaaa<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS word3f000000<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z3, Z3, Z2
-	VMULPS       Z2, Z4, Z4
-	VADDPS       Z3, Z4, Z4
-	VBROADCASTSS word3f800000<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z9, Z4, Z4
-	VCMPPS       $0x15, Z8, Z1, K1
-	VMOVAPS.Z    Z4, K1, Z4
-	VMOVUPS      Z4, (AX)(BX*1)
-	ADDQ         $0x00000040, BX
-	CMPQ         BX, DX
-	JLT          vector
+	VMOVUPS          (CX)(SI*1), Z0
+	VSUBPS           Z1, Z0, Z0
+	VBROADCASTSS     word3fb8aa3b<>+0(SB), Z5
+	VMULPS           Z5, Z0, Z2
+	VRNDSCALEPS      $0x00, Z2, Z2
+	VMOVAPS          Z0, Z3
+	VFMADD231PS.BCST wordbf318000<>+0(SB), Z2, Z3
+	VFMADD231PS.BCST word395e8083<>+0(SB), Z2, Z3
+	VBROADCASTSS     word39506967<>+0(SB), Z4
+	VFMADD213PS.BCST word3ab743ce<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3c088908<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3d2aa9c1<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3e2aaaaa<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3f000000<>+0(SB), Z3, Z4
+	VMULPS           Z3, Z3, Z5
+	VFMADD213PS      Z3, Z5, Z4
+	VBROADCASTSS     word3f800000<>+0(SB), Z5
+	VADDPS           Z5, Z4, Z4
+	VSCALEFPS        Z2, Z4, Z4
+	VCMPPS           $0x15, Z8, Z0, K2
+	VMOVAPS.Z        Z4, K2, Z4
+	VMOVUPS          Z4, (AX)(SI*1)
+	ADDQ             $0x00000040, SI
+	CMPQ             SI, BX
+	JLT              vector
+
+vectorrest:
+	TESTQ            DX, DX
+	JZ               vectorend
+	VMOVUPS.Z        (CX)(SI*1), K1, Z0
+	VSUBPS           Z1, Z0, Z0
+	VBROADCASTSS     word3fb8aa3b<>+0(SB), Z5
+	VMULPS           Z5, Z0, Z2
+	VRNDSCALEPS      $0x00, Z2, Z2
+	VMOVAPS          Z0, Z3
+	VFMADD231PS.BCST wordbf318000<>+0(SB), Z2, Z3
+	VFMADD231PS.BCST word395e8083<>+0(SB), Z2, Z3
+	VBROADCASTSS     word39506967<>+0(SB), Z4
+	VFMADD213PS.BCST word3ab743ce<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3c088908<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3d2aa9c1<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3e2aaaaa<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3f000000<>+0(SB), Z3, Z4
+	VMULPS           Z3, Z3, Z5
+	VFMADD213PS      Z3, Z5, Z4
+	VBROADCASTSS     word3f800000<>+0(SB), Z5
+	VADDPS           Z5, Z4, Z4
+	VSCALEFPS        Z2, Z4, Z4
+	VCMPPS           $0x15, Z8, Z0, K2
+	VMOVAPS.Z        Z4, K2, Z4
+	VMOVUPS          Z4, K1, (AX)(SI*1)
+
+vectorend:
 	VZEROUPPER
 	RET
 
@@ -6559,224 +6699,365 @@ summed:
 	VZEROUPPER
 	RET
 
-// func gruForwardAVX512(out *float32, gates *float32, x *float32, s *float32, h *float32, width int, n int)
-// Requires: AVX, AVX512DQ, AVX512F
+// func gruForwardAVX512(out *float32, gates *float32, x *float32, s *float32, h *float32, rows int, width int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·gruForwardAVX512(SB), NOSPLIT, $0-56
 	MOVQ         out+0(FP), AX
 	MOVQ         h+32(FP), CX
-	MOVQ         n+48(FP), DX
-	MOVQ         width+40(FP), BX
+	MOVQ         width+48(FP), DX
+	MOVQ         DX, BX
+	ANDQ         $-16, BX
+	SUBQ         BX, DX
 	SHLQ         $0x02, BX
-	MOVQ         gates+8(FP), SI
-	MOVQ         x+16(FP), DI
-	MOVQ         s+24(FP), R8
+	MOVL         $0x0000ffff, SI
+	MOVL         DX, DI
+	BZHIL        DI, SI, SI
+	KMOVW        SI, K1
+	MOVQ         width+48(FP), SI
+	SHLQ         $0x02, SI
+	MOVQ         gates+8(FP), DI
+	MOVQ         x+16(FP), R8
+	MOVQ         s+24(FP), R9
 	VBROADCASTSS word80000000<>+0(SB), Z6
 	VBROADCASTSS word3f800000<>+0(SB), Z7
 	VBROADCASTSS wordc2aea8f6<>+0(SB), Z8
+	MOVQ         rows+40(FP), R10
+	LEAQ         (SI)(SI*2), R11
 
-vector:
-	VMOVUPS      (DI), Z0
-	VADDPS       (R8), Z0, Z0
-	VORPS        Z0, Z6, Z1
-	VBROADCASTSS word3fb8aa3b<>+0(SB), Z5
-	VMULPS       Z5, Z1, Z2
-	VBROADCASTSS wordbf000000<>+0(SB), Z5
-	VADDPS       Z5, Z2, Z2
-	VCVTTPS2DQ   Z2, Z4
-	VCVTDQ2PS    Z4, Z2
-	VBROADCASTSS word3f318000<>+0(SB), Z5
-	VMULPS       Z5, Z2, Z3
-	VSUBPS       Z3, Z1, Z3
-	VBROADCASTSS word395e8083<>+0(SB), Z5
-	VMULPS       Z5, Z2, Z2
-	VADDPS       Z2, Z3, Z3
-	VBROADCASTSS word0000007f<>+0(SB), Z5
-	VPADDD       Z5, Z4, Z9
-	VPSLLD       $0x17, Z9, Z9
-	VBROADCASTSS word39506967<>+0(SB), Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS word3ab743ce<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS word3c088908<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS word3d2aa9c1<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS word3e2aaaaa<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS word3f000000<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z3, Z3, Z2
-	VMULPS       Z2, Z4, Z4
-	VADDPS       Z3, Z4, Z4
-	VBROADCASTSS word3f800000<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z9, Z4, Z4
-	VCMPPS       $0x15, Z8, Z1, K1
-	VMOVAPS.Z    Z4, K1, Z4
-	VADDPS       Z7, Z4, Z3
-	VPMOVD2M     Z0, K1
-	VBLENDMPS    Z4, Z7, K1, Z4
-	VDIVPS       Z3, Z4, Z4
-	VMOVAPS      Z4, Z11
-	VMOVUPS      Z11, (SI)
-	VMOVUPS      (DI)(BX*1), Z0
-	VADDPS       (R8)(BX*1), Z0, Z0
-	VORPS        Z0, Z6, Z1
-	VBROADCASTSS word3fb8aa3b<>+0(SB), Z5
-	VMULPS       Z5, Z1, Z2
-	VBROADCASTSS wordbf000000<>+0(SB), Z5
-	VADDPS       Z5, Z2, Z2
-	VCVTTPS2DQ   Z2, Z4
-	VCVTDQ2PS    Z4, Z2
-	VBROADCASTSS word3f318000<>+0(SB), Z5
-	VMULPS       Z5, Z2, Z3
-	VSUBPS       Z3, Z1, Z3
-	VBROADCASTSS word395e8083<>+0(SB), Z5
-	VMULPS       Z5, Z2, Z2
-	VADDPS       Z2, Z3, Z3
-	VBROADCASTSS word0000007f<>+0(SB), Z5
-	VPADDD       Z5, Z4, Z9
-	VPSLLD       $0x17, Z9, Z9
-	VBROADCASTSS word39506967<>+0(SB), Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS word3ab743ce<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS word3c088908<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS word3d2aa9c1<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS word3e2aaaaa<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VBROADCASTSS word3f000000<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z3, Z3, Z2
-	VMULPS       Z2, Z4, Z4
-	VADDPS       Z3, Z4, Z4
-	VBROADCASTSS word3f800000<>+0(SB), Z5
-	VADDPS       Z5, Z4, Z4
-	VMULPS       Z9, Z4, Z4
-	VCMPPS       $0x15, Z8, Z1, K1
-	VMOVAPS.Z    Z4, K1, Z4
-	VADDPS       Z7, Z4, Z3
-	VPMOVD2M     Z0, K1
-	VBLENDMPS    Z4, Z7, K1, Z4
-	VDIVPS       Z3, Z4, Z4
-	VMOVAPS      Z4, Z12
-	VMOVUPS      Z12, (SI)(BX*1)
-	VMULPS       (R8)(BX*2), Z12, Z12
-	VADDPS       (DI)(BX*2), Z12, Z0
-	VBROADCASTSS word40fcf84f<>+0(SB), Z5
-	VMINPS       Z0, Z5, Z0
-	VBROADCASTSS wordc0fcf84f<>+0(SB), Z5
-	VMAXPS       Z0, Z5, Z0
-	VMULPS       Z0, Z0, Z1
-	VBROADCASTSS worda59f25c0<>+0(SB), Z2
-	VMULPS       Z1, Z2, Z2
-	VBROADCASTSS word2a61337e<>+0(SB), Z5
-	VADDPS       Z5, Z2, Z2
-	VMULPS       Z1, Z2, Z2
-	VBROADCASTSS wordaebd37ff<>+0(SB), Z5
-	VADDPS       Z5, Z2, Z2
-	VMULPS       Z1, Z2, Z2
-	VBROADCASTSS word335c0041<>+0(SB), Z5
-	VADDPS       Z5, Z2, Z2
-	VMULPS       Z1, Z2, Z2
-	VBROADCASTSS word3779434a<>+0(SB), Z5
-	VADDPS       Z5, Z2, Z2
-	VMULPS       Z1, Z2, Z2
-	VBROADCASTSS word3a270ded<>+0(SB), Z5
-	VADDPS       Z5, Z2, Z2
-	VMULPS       Z1, Z2, Z2
-	VBROADCASTSS word3ba059dc<>+0(SB), Z5
-	VADDPS       Z5, Z2, Z2
-	VBROADCASTSS word35a0d3d8<>+0(SB), Z3
-	VMULPS       Z1, Z3, Z3
-	VBROADCASTSS word38f895d6<>+0(SB), Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       Z1, Z3, Z3
-	VBROADCASTSS word3b14aa05<>+0(SB), Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       Z1, Z3, Z3
-	VBROADCASTSS word3ba059dd<>+0(SB), Z5
-	VADDPS       Z5, Z3, Z3
-	VMULPS       Z2, Z0, Z2
-	VDIVPS       Z3, Z2, Z2
-	VMOVUPS      Z2, (SI)(BX*2)
-	VMOVUPS      (CX), Z0
-	VSUBPS       Z2, Z0, Z0
-	VMULPS       Z11, Z0, Z0
-	VADDPS       Z2, Z0, Z0
-	VMOVUPS      Z0, (AX)
-	ADDQ         $0x00000040, AX
-	ADDQ         $0x00000040, CX
-	ADDQ         $0x00000040, SI
-	ADDQ         $0x00000040, DI
-	ADDQ         $0x00000040, R8
-	SUBQ         $0x00000010, DX
-	JNZ          vector
+row:
+	XORQ R12, R12
+	CMPQ R12, BX
+	JGE  gatesrest
+
+gates:
+	LEAQ             (DI)(R12*1), R13
+	LEAQ             (R8)(R12*1), R14
+	LEAQ             (R9)(R12*1), R15
+	VMOVUPS          (R14), Z0
+	VMOVUPS          (R15), Z10
+	VADDPS           Z10, Z0, Z0
+	VORPS            Z0, Z6, Z1
+	VBROADCASTSS     word3fb8aa3b<>+0(SB), Z5
+	VMULPS           Z5, Z1, Z2
+	VRNDSCALEPS      $0x00, Z2, Z2
+	VMOVAPS          Z1, Z3
+	VFMADD231PS.BCST wordbf318000<>+0(SB), Z2, Z3
+	VFMADD231PS.BCST word395e8083<>+0(SB), Z2, Z3
+	VBROADCASTSS     word39506967<>+0(SB), Z4
+	VFMADD213PS.BCST word3ab743ce<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3c088908<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3d2aa9c1<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3e2aaaaa<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3f000000<>+0(SB), Z3, Z4
+	VMULPS           Z3, Z3, Z5
+	VFMADD213PS      Z3, Z5, Z4
+	VBROADCASTSS     word3f800000<>+0(SB), Z5
+	VADDPS           Z5, Z4, Z4
+	VSCALEFPS        Z2, Z4, Z4
+	VCMPPS           $0x15, Z8, Z1, K2
+	VMOVAPS.Z        Z4, K2, Z4
+	VADDPS           Z7, Z4, Z3
+	VPMOVD2M         Z0, K2
+	VBLENDMPS        Z4, Z7, K2, Z4
+	VDIVPS           Z3, Z4, Z4
+	VMOVUPS          Z4, (R13)
+	VMOVUPS          (R14)(SI*1), Z0
+	VMOVUPS          (R15)(SI*1), Z10
+	VADDPS           Z10, Z0, Z0
+	VORPS            Z0, Z6, Z1
+	VBROADCASTSS     word3fb8aa3b<>+0(SB), Z5
+	VMULPS           Z5, Z1, Z2
+	VRNDSCALEPS      $0x00, Z2, Z2
+	VMOVAPS          Z1, Z3
+	VFMADD231PS.BCST wordbf318000<>+0(SB), Z2, Z3
+	VFMADD231PS.BCST word395e8083<>+0(SB), Z2, Z3
+	VBROADCASTSS     word39506967<>+0(SB), Z4
+	VFMADD213PS.BCST word3ab743ce<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3c088908<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3d2aa9c1<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3e2aaaaa<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3f000000<>+0(SB), Z3, Z4
+	VMULPS           Z3, Z3, Z5
+	VFMADD213PS      Z3, Z5, Z4
+	VBROADCASTSS     word3f800000<>+0(SB), Z5
+	VADDPS           Z5, Z4, Z4
+	VSCALEFPS        Z2, Z4, Z4
+	VCMPPS           $0x15, Z8, Z1, K2
+	VMOVAPS.Z        Z4, K2, Z4
+	VADDPS           Z7, Z4, Z3
+	VPMOVD2M         Z0, K2
+	VBLENDMPS        Z4, Z7, K2, Z4
+	VDIVPS           Z3, Z4, Z4
+	VMOVUPS          Z4, (R13)(SI*1)
+	ADDQ             $0x00000040, R12
+	CMPQ             R12, BX
+	JLT              gates
+
+gatesrest:
+	TESTQ            DX, DX
+	JZ               gatesend
+	LEAQ             (DI)(R12*1), R13
+	LEAQ             (R8)(R12*1), R14
+	LEAQ             (R9)(R12*1), R12
+	VMOVUPS.Z        (R14), K1, Z0
+	VMOVUPS.Z        (R12), K1, Z10
+	VADDPS           Z10, Z0, Z0
+	VORPS            Z0, Z6, Z1
+	VBROADCASTSS     word3fb8aa3b<>+0(SB), Z5
+	VMULPS           Z5, Z1, Z2
+	VRNDSCALEPS      $0x00, Z2, Z2
+	VMOVAPS          Z1, Z3
+	VFMADD231PS.BCST wordbf318000<>+0(SB), Z2, Z3
+	VFMADD231PS.BCST word395e8083<>+0(SB), Z2, Z3
+	VBROADCASTSS     word39506967<>+0(SB), Z4
+	VFMADD213PS.BCST word3ab743ce<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3c088908<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3d2aa9c1<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3e2aaaaa<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3f000000<>+0(SB), Z3, Z4
+	VMULPS           Z3, Z3, Z5
+	VFMADD213PS      Z3, Z5, Z4
+	VBROADCASTSS     word3f800000<>+0(SB), Z5
+	VADDPS           Z5, Z4, Z4
+	VSCALEFPS        Z2, Z4, Z4
+	VCMPPS           $0x15, Z8, Z1, K2
+	VMOVAPS.Z        Z4, K2, Z4
+	VADDPS           Z7, Z4, Z3
+	VPMOVD2M         Z0, K2
+	VBLENDMPS        Z4, Z7, K2, Z4
+	VDIVPS           Z3, Z4, Z4
+	VMOVUPS          Z4, K1, (R13)
+	VMOVUPS.Z        (R14)(SI*1), K1, Z0
+	VMOVUPS.Z        (R12)(SI*1), K1, Z10
+	VADDPS           Z10, Z0, Z0
+	VORPS            Z0, Z6, Z1
+	VBROADCASTSS     word3fb8aa3b<>+0(SB), Z5
+	VMULPS           Z5, Z1, Z2
+	VRNDSCALEPS      $0x00, Z2, Z2
+	VMOVAPS          Z1, Z3
+	VFMADD231PS.BCST wordbf318000<>+0(SB), Z2, Z3
+	VFMADD231PS.BCST word395e8083<>+0(SB), Z2, Z3
+	VBROADCASTSS     word39506967<>+0(SB), Z4
+	VFMADD213PS.BCST word3ab743ce<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3c088908<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3d2aa9c1<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3e2aaaaa<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3f000000<>+0(SB), Z3, Z4
+	VMULPS           Z3, Z3, Z5
+	VFMADD213PS      Z3, Z5, Z4
+	VBROADCASTSS     word3f800000<>+0(SB), Z5
+	VADDPS           Z5, Z4, Z4
+	VSCALEFPS        Z2, Z4, Z4
+	VCMPPS           $0x15, Z8, Z1, K2
+	VMOVAPS.Z        Z4, K2, Z4
+	VADDPS           Z7, Z4, Z3
+	VPMOVD2M         Z0, K2
+	VBLENDMPS        Z4, Z7, K2, Z4
+	VDIVPS           Z3, Z4, Z4
+	VMOVUPS          Z4, K1, (R13)(SI*1)
+
+gatesend:
+	XORQ R12, R12
+	CMPQ R12, BX
+	JGE  staterest
+
+state:
+	LEAQ             (DI)(R12*1), R13
+	LEAQ             (R8)(R12*1), R14
+	LEAQ             (R9)(R12*1), R15
+	VMOVUPS          (R14)(SI*2), Z0
+	VMOVUPS          (R15)(SI*2), Z10
+	VMOVUPS          (R13)(SI*1), Z11
+	VFMADD231PS      Z10, Z11, Z0
+	VBROADCASTSS     word40fcf84f<>+0(SB), Z5
+	VMINPS           Z0, Z5, Z0
+	VBROADCASTSS     wordc0fcf84f<>+0(SB), Z5
+	VMAXPS           Z0, Z5, Z0
+	VMULPS           Z0, Z0, Z1
+	VBROADCASTSS     worda59f25c0<>+0(SB), Z2
+	VFMADD213PS.BCST word2a61337e<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST wordaebd37ff<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST word335c0041<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST word3779434a<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST word3a270ded<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST word3ba059dc<>+0(SB), Z1, Z2
+	VBROADCASTSS     word35a0d3d8<>+0(SB), Z3
+	VFMADD213PS.BCST word38f895d6<>+0(SB), Z1, Z3
+	VFMADD213PS.BCST word3b14aa05<>+0(SB), Z1, Z3
+	VFMADD213PS.BCST word3ba059dd<>+0(SB), Z1, Z3
+	VMULPS           Z2, Z0, Z2
+	VDIVPS           Z3, Z2, Z2
+	VMOVUPS          Z2, (R13)(SI*2)
+	VMOVUPS          (CX)(R12*1), Z11
+	VSUBPS           Z2, Z11, Z11
+	VMOVUPS          (R13), Z10
+	VFMADD231PS      Z10, Z11, Z2
+	VMOVUPS          Z2, (AX)(R12*1)
+	ADDQ             $0x00000040, R12
+	CMPQ             R12, BX
+	JLT              state
+
+staterest:
+	TESTQ            DX, DX
+	JZ               stateend
+	LEAQ             (DI)(R12*1), R13
+	LEAQ             (R8)(R12*1), R14
+	LEAQ             (R9)(R12*1), R15
+	VMOVUPS.Z        (R14)(SI*2), K1, Z0
+	VMOVUPS.Z        (R15)(SI*2), K1, Z10
+	VMOVUPS.Z        (R13)(SI*1), K1, Z11
+	VFMADD231PS      Z10, Z11, Z0
+	VBROADCASTSS     word40fcf84f<>+0(SB), Z5
+	VMINPS           Z0, Z5, Z0
+	VBROADCASTSS     wordc0fcf84f<>+0(SB), Z5
+	VMAXPS           Z0, Z5, Z0
+	VMULPS           Z0, Z0, Z1
+	VBROADCASTSS     worda59f25c0<>+0(SB), Z2
+	VFMADD213PS.BCST word2a61337e<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST wordaebd37ff<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST word335c0041<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST word3779434a<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST word3a270ded<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST word3ba059dc<>+0(SB), Z1, Z2
+	VBROADCASTSS     word35a0d3d8<>+0(SB), Z3
+	VFMADD213PS.BCST word38f895d6<>+0(SB), Z1, Z3
+	VFMADD213PS.BCST word3b14aa05<>+0(SB), Z1, Z3
+	VFMADD213PS.BCST word3ba059dd<>+0(SB), Z1, Z3
+	VMULPS           Z2, Z0, Z2
+	VDIVPS           Z3, Z2, Z2
+	VMOVUPS          Z2, K1, (R13)(SI*2)
+	VMOVUPS.Z        (CX)(R12*1), K1, Z11
+	VSUBPS           Z2, Z11, Z11
+	VMOVUPS.Z        (R13), K1, Z10
+	VFMADD231PS      Z10, Z11, Z2
+	VMOVUPS          Z2, K1, (AX)(R12*1)
+
+stateend:
+	ADDQ SI, AX
+	ADDQ SI, CX
+	ADDQ R11, DI
+	ADDQ R11, R8
+	ADDQ R11, R9
+	DECQ R10
+	JNZ  row
 	VZEROUPPER
 	RET
 
-// func gruBackwardAVX512(dx *float32, ds *float32, dh *float32, dout *float32, gates *float32, s *float32, h *float32, width int, n int)
-// Requires: AVX, AVX512F
-TEXT ·gruBackwardAVX512(SB), NOSPLIT, $0-72
+// func gruBackwardAVX512(dx *float32, ds *float32, dh *float32, dout *float32, gates *float32, s *float32, h *float32, rows int, width int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·gruBackwardAVX512(SB), NOSPLIT, $8-72
 	MOVQ         dh+16(FP), AX
 	MOVQ         dout+24(FP), CX
 	MOVQ         h+48(FP), DX
-	MOVQ         n+64(FP), BX
-	MOVQ         width+56(FP), SI
+	MOVQ         width+64(FP), BX
+	MOVQ         BX, SI
+	ANDQ         $-16, SI
+	SUBQ         SI, BX
 	SHLQ         $0x02, SI
-	MOVQ         dx+0(FP), DI
-	MOVQ         ds+8(FP), R8
-	MOVQ         gates+32(FP), R9
-	MOVQ         s+40(FP), R10
+	MOVL         $0x0000ffff, DI
+	MOVL         BX, R8
+	BZHIL        R8, DI, DI
+	KMOVW        DI, K1
+	MOVQ         width+64(FP), DI
+	SHLQ         $0x02, DI
+	MOVQ         dx+0(FP), R8
+	MOVQ         ds+8(FP), R9
+	MOVQ         gates+32(FP), R10
+	MOVQ         s+40(FP), R11
 	VBROADCASTSS word3f800000<>+0(SB), Z6
+	MOVQ         rows+56(FP), R12
+	LEAQ         (DI)(DI*2), R13
 
-vector:
-	VMOVUPS (CX), Z0
-	VMOVUPS (R9), Z1
-	VMOVUPS (R9)(SI*1), Z2
-	VMOVUPS (R9)(SI*2), Z3
-	VMOVUPS (DX), Z7
-	VSUBPS  Z3, Z7, Z7
-	VMULPS  Z7, Z0, Z7
-	VMULPS  Z3, Z3, Z3
-	VSUBPS  Z3, Z6, Z3
-	VMULPS  Z1, Z0, Z5
-	VSUBPS  Z5, Z0, Z4
-	VMOVUPS Z5, (AX)
-	VMULPS  Z3, Z4, Z4
-	VMULPS  Z1, Z1, Z5
-	VSUBPS  Z5, Z1, Z5
-	VMULPS  Z5, Z7, Z7
-	VMOVUPS Z7, (DI)
-	VMOVUPS Z7, (R8)
-	VMULPS  (R10)(SI*2), Z4, Z7
-	VMULPS  Z2, Z2, Z5
-	VSUBPS  Z5, Z2, Z5
-	VMULPS  Z5, Z7, Z7
-	VMOVUPS Z7, (DI)(SI*1)
-	VMOVUPS Z7, (R8)(SI*1)
-	VMOVUPS Z4, (DI)(SI*2)
-	VMULPS  Z2, Z4, Z4
-	VMOVUPS Z4, (R8)(SI*2)
-	ADDQ    $0x00000040, DI
-	ADDQ    $0x00000040, R8
-	ADDQ    $0x00000040, AX
-	ADDQ    $0x00000040, CX
-	ADDQ    $0x00000040, R9
-	ADDQ    $0x00000040, R10
-	ADDQ    $0x00000040, DX
-	SUBQ    $0x00000010, BX
-	JNZ     vector
+row:
+	XORQ R14, R14
+	CMPQ R14, SI
+	JGE  backrest
+
+back:
+	LEAQ         (R10)(R14*1), R15
+	LEAQ         (R11)(R14*1), BP
+	VMOVUPS      (CX)(R14*1), Z0
+	VMOVUPS      (R15), Z1
+	VMOVUPS      (R15)(DI*1), Z2
+	VMOVUPS      (R15)(DI*2), Z3
+	VMOVUPS      (DX)(R14*1), Z7
+	VSUBPS       Z3, Z7, Z7
+	VMULPS       Z7, Z0, Z7
+	VFNMADD213PS Z6, Z3, Z3
+	VMULPS       Z1, Z0, Z5
+	VSUBPS       Z5, Z0, Z4
+	VMOVUPS      Z5, (AX)(R14*1)
+	VMULPS       Z3, Z4, Z4
+	VFNMADD213PS Z1, Z1, Z1
+	VMULPS       Z1, Z7, Z7
+	LEAQ         (R8)(R14*1), R15
+	VMOVUPS      Z7, (R15)
+	LEAQ         (R9)(R14*1), R15
+	VMOVUPS      Z7, (R15)
+	VMOVUPS      (BP)(DI*2), Z5
+	VMULPS       Z5, Z4, Z5
+	VMULPS       Z2, Z4, Z7
+	VFNMADD213PS Z2, Z2, Z2
+	VMULPS       Z2, Z5, Z5
+	LEAQ         (R8)(R14*1), R15
+	VMOVUPS      Z5, (R15)(DI*1)
+	LEAQ         (R9)(R14*1), R15
+	VMOVUPS      Z5, (R15)(DI*1)
+	LEAQ         (R8)(R14*1), R15
+	VMOVUPS      Z4, (R15)(DI*2)
+	LEAQ         (R9)(R14*1), R15
+	VMOVUPS      Z7, (R15)(DI*2)
+	ADDQ         $0x00000040, R14
+	CMPQ         R14, SI
+	JLT          back
+
+backrest:
+	TESTQ        BX, BX
+	JZ           backend
+	LEAQ         (R10)(R14*1), R15
+	LEAQ         (R11)(R14*1), BP
+	VMOVUPS.Z    (CX)(R14*1), K1, Z0
+	VMOVUPS.Z    (R15), K1, Z1
+	VMOVUPS.Z    (R15)(DI*1), K1, Z2
+	VMOVUPS.Z    (R15)(DI*2), K1, Z3
+	VMOVUPS.Z    (DX)(R14*1), K1, Z7
+	VSUBPS       Z3, Z7, Z7
+	VMULPS       Z7, Z0, Z7
+	VFNMADD213PS Z6, Z3, Z3
+	VMULPS       Z1, Z0, Z5
+	VSUBPS       Z5, Z0, Z4
+	VMOVUPS      Z5, K1, (AX)(R14*1)
+	VMULPS       Z3, Z4, Z4
+	VFNMADD213PS Z1, Z1, Z1
+	VMULPS       Z1, Z7, Z7
+	LEAQ         (R8)(R14*1), R15
+	VMOVUPS      Z7, K1, (R15)
+	LEAQ         (R9)(R14*1), R15
+	VMOVUPS      Z7, K1, (R15)
+	VMOVUPS.Z    (BP)(DI*2), K1, Z5
+	VMULPS       Z5, Z4, Z5
+	VMULPS       Z2, Z4, Z7
+	VFNMADD213PS Z2, Z2, Z2
+	VMULPS       Z2, Z5, Z5
+	LEAQ         (R8)(R14*1), R15
+	VMOVUPS      Z5, K1, (R15)(DI*1)
+	LEAQ         (R9)(R14*1), R15
+	VMOVUPS      Z5, K1, (R15)(DI*1)
+	LEAQ         (R8)(R14*1), R15
+	VMOVUPS      Z4, K1, (R15)(DI*2)
+	LEAQ         (R9)(R14*1), R14
+	VMOVUPS      Z7, K1, (R14)(DI*2)
+
+backend:
+	ADDQ DI, AX
+	ADDQ DI, CX
+	ADDQ DI, DX
+	ADDQ R13, R8
+	ADDQ R13, R9
+	ADDQ R13, R10
+	ADDQ R13, R11
+	DECQ R12
+	JNZ  row
 	VZEROUPPER
 	RET
 
@@ -9787,6 +10068,77 @@ vector:
 	VZEROUPPER
 	RET
 
+// func mostAVX2(x *float32, n int) float32
+// Requires: AVX, SSE
+TEXT ·mostAVX2(SB), NOSPLIT, $0-20
+	MOVQ    x+0(FP), AX
+	MOVQ    n+8(FP), CX
+	VMOVUPS (AX), Y0
+	LEAQ    (AX)(CX*4), CX
+
+vector:
+	VMAXPS       (AX), Y0, Y0
+	ADDQ         $0x00000020, AX
+	CMPQ         AX, CX
+	JLT          vector
+	VEXTRACTF128 $0x01, Y0, X1
+	VMAXPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VMAXPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VMAXSS       X1, X0, X0
+	MOVSS        X0, ret+16(FP)
+	VZEROUPPER
+	RET
+
+// func sumAVX2(x *float32, n int) float64
+// Requires: AVX, SSE2
+TEXT ·sumAVX2(SB), NOSPLIT, $0-24
+	MOVQ    x+0(FP), AX
+	MOVQ    n+8(FP), CX
+	MOVQ    CX, DX
+	ANDQ    $-8, DX
+	SUBQ    DX, CX
+	SHLQ    $0x02, DX
+	LEAQ    lanes<>+0(SB), BX
+	MOVQ    $0x00000008, SI
+	SUBQ    CX, SI
+	VMOVUPS (BX)(SI*4), Y15
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	XORQ    BX, BX
+	CMPQ    BX, DX
+	JGE     vectorrest
+
+vector:
+	VCVTPS2PD (AX)(BX*1), Y2
+	VADDPD    Y2, Y0, Y0
+	VCVTPS2PD 16(AX)(BX*1), Y2
+	VADDPD    Y2, Y1, Y1
+	ADDQ      $0x00000020, BX
+	CMPQ      BX, DX
+	JLT       vector
+
+vectorrest:
+	TESTQ        CX, CX
+	JZ           vectorend
+	VMASKMOVPS   (AX)(BX*1), Y15, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y3, Y1, Y1
+	VCVTPS2PD    X2, Y3
+	VADDPD       Y3, Y0, Y0
+
+vectorend:
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X2
+	VADDPD       X2, X0, X0
+	VPERMILPD    $0x01, X0, X2
+	VADDSD       X2, X0, X0
+	MOVSD        X0, ret+16(FP)
+	VZEROUPPER
+	RET
+
 // func activationAVX2(dz *float32, dy *float32, y *float32, slope float32, n int)
 // Requires: AVX
 TEXT ·activationAVX2(SB), NOSPLIT, $0-40
@@ -9855,267 +10207,436 @@ DATA word00000008<>+0(SB)/4, $0x00000008
 GLOBL word00000008<>(SB), RODATA|NOPTR, $4
 
 // func sigmoidAVX2(dst *float32, x *float32, n int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, FMA3
 TEXT ·sigmoidAVX2(SB), NOSPLIT, $0-24
 	MOVQ         dst+0(FP), AX
 	MOVQ         x+8(FP), CX
 	MOVQ         n+16(FP), DX
+	MOVQ         DX, BX
+	ANDQ         $-8, BX
+	SUBQ         BX, DX
+	SHLQ         $0x02, BX
+	LEAQ         lanes<>+0(SB), SI
+	MOVQ         $0x00000008, DI
+	SUBQ         DX, DI
+	VMOVUPS      (SI)(DI*4), Y15
 	VBROADCASTSS word80000000<>+0(SB), Y6
 	VBROADCASTSS word3f800000<>+0(SB), Y7
 	VBROADCASTSS wordc2aea8f6<>+0(SB), Y8
-	XORQ         BX, BX
-	SHLQ         $0x02, DX
+	XORQ         SI, SI
+	CMPQ         SI, BX
+	JGE          vectorrest
 
 vector:
-	VMOVUPS      (CX)(BX*1), Y0
+	VMOVUPS      (CX)(SI*1), Y0
 	VORPS        Y0, Y6, Y1
 	VBROADCASTSS word3fb8aa3b<>+0(SB), Y5
 	VMULPS       Y5, Y1, Y2
-	VBROADCASTSS wordbf000000<>+0(SB), Y5
-	VADDPS       Y5, Y2, Y2
-	VCVTTPS2DQ   Y2, Y4
-	VCVTDQ2PS    Y4, Y2
-	VBROADCASTSS word3f318000<>+0(SB), Y5
-	VMULPS       Y5, Y2, Y3
-	VSUBPS       Y3, Y1, Y3
+	VROUNDPS     $0x00, Y2, Y2
+	VMOVAPS      Y1, Y3
+	VBROADCASTSS wordbf318000<>+0(SB), Y5
+	VFMADD231PS  Y5, Y2, Y3
 	VBROADCASTSS word395e8083<>+0(SB), Y5
-	VMULPS       Y5, Y2, Y2
-	VADDPS       Y2, Y3, Y3
-	VBROADCASTSS word0000007f<>+0(SB), Y5
-	VPADDD       Y5, Y4, Y9
-	VPSLLD       $0x17, Y9, Y9
+	VFMADD231PS  Y5, Y2, Y3
 	VBROADCASTSS word39506967<>+0(SB), Y4
-	VMULPS       Y3, Y4, Y4
 	VBROADCASTSS word3ab743ce<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y4
-	VMULPS       Y3, Y4, Y4
+	VFMADD213PS  Y5, Y3, Y4
 	VBROADCASTSS word3c088908<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y4
-	VMULPS       Y3, Y4, Y4
+	VFMADD213PS  Y5, Y3, Y4
 	VBROADCASTSS word3d2aa9c1<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y4
-	VMULPS       Y3, Y4, Y4
+	VFMADD213PS  Y5, Y3, Y4
 	VBROADCASTSS word3e2aaaaa<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y4
-	VMULPS       Y3, Y4, Y4
+	VFMADD213PS  Y5, Y3, Y4
 	VBROADCASTSS word3f000000<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y4
-	VMULPS       Y3, Y3, Y2
-	VMULPS       Y2, Y4, Y4
-	VADDPS       Y3, Y4, Y4
+	VFMADD213PS  Y5, Y3, Y4
+	VMULPS       Y3, Y3, Y5
+	VFMADD213PS  Y3, Y5, Y4
 	VBROADCASTSS word3f800000<>+0(SB), Y5
 	VADDPS       Y5, Y4, Y4
-	VMULPS       Y9, Y4, Y4
+	VCVTPS2DQ    Y2, Y2
+	VBROADCASTSS word0000007f<>+0(SB), Y5
+	VPADDD       Y5, Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y4, Y4
 	VCMPPS       $0x15, Y8, Y1, Y9
 	VANDPS       Y9, Y4, Y4
 	VADDPS       Y7, Y4, Y3
 	VBLENDVPS    Y0, Y4, Y7, Y4
 	VDIVPS       Y3, Y4, Y4
-	VMOVUPS      Y4, (AX)(BX*1)
-	ADDQ         $0x00000020, BX
-	CMPQ         BX, DX
+	VMOVUPS      Y4, (AX)(SI*1)
+	ADDQ         $0x00000020, SI
+	CMPQ         SI, BX
 	JLT          vector
+
+vectorrest:
+	TESTQ        DX, DX
+	JZ           vectorend
+	VMASKMOVPS   (CX)(SI*1), Y15, Y0
+	VORPS        Y0, Y6, Y1
+	VBROADCASTSS word3fb8aa3b<>+0(SB), Y5
+	VMULPS       Y5, Y1, Y2
+	VROUNDPS     $0x00, Y2, Y2
+	VMOVAPS      Y1, Y3
+	VBROADCASTSS wordbf318000<>+0(SB), Y5
+	VFMADD231PS  Y5, Y2, Y3
+	VBROADCASTSS word395e8083<>+0(SB), Y5
+	VFMADD231PS  Y5, Y2, Y3
+	VBROADCASTSS word39506967<>+0(SB), Y4
+	VBROADCASTSS word3ab743ce<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3c088908<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3d2aa9c1<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3e2aaaaa<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3f000000<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VMULPS       Y3, Y3, Y5
+	VFMADD213PS  Y3, Y5, Y4
+	VBROADCASTSS word3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VCVTPS2DQ    Y2, Y2
+	VBROADCASTSS word0000007f<>+0(SB), Y5
+	VPADDD       Y5, Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y4, Y4
+	VCMPPS       $0x15, Y8, Y1, Y9
+	VANDPS       Y9, Y4, Y4
+	VADDPS       Y7, Y4, Y3
+	VBLENDVPS    Y0, Y4, Y7, Y4
+	VDIVPS       Y3, Y4, Y4
+	VMASKMOVPS   Y4, Y15, (AX)(SI*1)
+
+vectorend:
 	VZEROUPPER
 	RET
 
+DATA word0000007f<>+0(SB)/4, $0x0000007f
+GLOBL word0000007f<>(SB), RODATA|NOPTR, $4
+
 // func softplusAVX2(dst *float32, x *float32, n int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, FMA3
 TEXT ·softplusAVX2(SB), NOSPLIT, $0-24
 	MOVQ         dst+0(FP), AX
 	MOVQ         x+8(FP), CX
 	MOVQ         n+16(FP), DX
+	MOVQ         DX, BX
+	ANDQ         $-8, BX
+	SUBQ         BX, DX
+	SHLQ         $0x02, BX
+	LEAQ         lanes<>+0(SB), SI
+	MOVQ         $0x00000008, DI
+	SUBQ         DX, DI
+	VMOVUPS      (SI)(DI*4), Y15
 	VBROADCASTSS word80000000<>+0(SB), Y6
 	VBROADCASTSS word40000000<>+0(SB), Y7
 	VBROADCASTSS wordc2aea8f6<>+0(SB), Y8
 	VXORPS       Y10, Y10, Y10
-	XORQ         BX, BX
-	SHLQ         $0x02, DX
+	XORQ         SI, SI
+	CMPQ         SI, BX
+	JGE          vectorrest
 
 vector:
-	VMOVUPS      (CX)(BX*1), Y0
+	VMOVUPS      (CX)(SI*1), Y0
 	VORPS        Y0, Y6, Y1
 	VBROADCASTSS word3fb8aa3b<>+0(SB), Y5
 	VMULPS       Y5, Y1, Y2
-	VBROADCASTSS wordbf000000<>+0(SB), Y5
-	VADDPS       Y5, Y2, Y2
-	VCVTTPS2DQ   Y2, Y4
-	VCVTDQ2PS    Y4, Y2
-	VBROADCASTSS word3f318000<>+0(SB), Y5
-	VMULPS       Y5, Y2, Y3
-	VSUBPS       Y3, Y1, Y3
+	VROUNDPS     $0x00, Y2, Y2
+	VMOVAPS      Y1, Y3
+	VBROADCASTSS wordbf318000<>+0(SB), Y5
+	VFMADD231PS  Y5, Y2, Y3
 	VBROADCASTSS word395e8083<>+0(SB), Y5
-	VMULPS       Y5, Y2, Y2
-	VADDPS       Y2, Y3, Y3
-	VBROADCASTSS word0000007f<>+0(SB), Y5
-	VPADDD       Y5, Y4, Y9
-	VPSLLD       $0x17, Y9, Y9
+	VFMADD231PS  Y5, Y2, Y3
 	VBROADCASTSS word39506967<>+0(SB), Y4
-	VMULPS       Y3, Y4, Y4
 	VBROADCASTSS word3ab743ce<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y4
-	VMULPS       Y3, Y4, Y4
+	VFMADD213PS  Y5, Y3, Y4
 	VBROADCASTSS word3c088908<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y4
-	VMULPS       Y3, Y4, Y4
+	VFMADD213PS  Y5, Y3, Y4
 	VBROADCASTSS word3d2aa9c1<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y4
-	VMULPS       Y3, Y4, Y4
+	VFMADD213PS  Y5, Y3, Y4
 	VBROADCASTSS word3e2aaaaa<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y4
-	VMULPS       Y3, Y4, Y4
+	VFMADD213PS  Y5, Y3, Y4
 	VBROADCASTSS word3f000000<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y4
-	VMULPS       Y3, Y3, Y2
-	VMULPS       Y2, Y4, Y4
-	VADDPS       Y3, Y4, Y4
+	VFMADD213PS  Y5, Y3, Y4
+	VMULPS       Y3, Y3, Y5
+	VFMADD213PS  Y3, Y5, Y4
 	VBROADCASTSS word3f800000<>+0(SB), Y5
 	VADDPS       Y5, Y4, Y4
-	VMULPS       Y9, Y4, Y4
+	VCVTPS2DQ    Y2, Y2
+	VBROADCASTSS word0000007f<>+0(SB), Y5
+	VPADDD       Y5, Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y4, Y4
 	VCMPPS       $0x15, Y8, Y1, Y9
 	VANDPS       Y9, Y4, Y4
 	VADDPS       Y7, Y4, Y3
 	VDIVPS       Y3, Y4, Y3
 	VMULPS       Y3, Y3, Y2
 	VBROADCASTSS word3e1d89d9<>+0(SB), Y4
-	VMULPS       Y2, Y4, Y4
 	VBROADCASTSS word3e3a2e8c<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y4
-	VMULPS       Y2, Y4, Y4
+	VFMADD213PS  Y5, Y2, Y4
 	VBROADCASTSS word3e638e39<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y4
-	VMULPS       Y2, Y4, Y4
+	VFMADD213PS  Y5, Y2, Y4
 	VBROADCASTSS word3e924925<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y4
-	VMULPS       Y2, Y4, Y4
+	VFMADD213PS  Y5, Y2, Y4
 	VBROADCASTSS word3ecccccd<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y4
-	VMULPS       Y2, Y4, Y4
+	VFMADD213PS  Y5, Y2, Y4
 	VBROADCASTSS word3f2aaaab<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y4
-	VMULPS       Y2, Y4, Y4
+	VFMADD213PS  Y5, Y2, Y4
 	VBROADCASTSS word40000000<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y4
-	VMULPS       Y3, Y4, Y4
+	VFMADD213PS  Y5, Y2, Y4
 	VMAXPS       Y0, Y10, Y0
-	VADDPS       Y0, Y4, Y4
-	VMOVUPS      Y4, (AX)(BX*1)
-	ADDQ         $0x00000020, BX
-	CMPQ         BX, DX
+	VFMADD213PS  Y0, Y3, Y4
+	VMOVUPS      Y4, (AX)(SI*1)
+	ADDQ         $0x00000020, SI
+	CMPQ         SI, BX
 	JLT          vector
+
+vectorrest:
+	TESTQ        DX, DX
+	JZ           vectorend
+	VMASKMOVPS   (CX)(SI*1), Y15, Y0
+	VORPS        Y0, Y6, Y1
+	VBROADCASTSS word3fb8aa3b<>+0(SB), Y5
+	VMULPS       Y5, Y1, Y2
+	VROUNDPS     $0x00, Y2, Y2
+	VMOVAPS      Y1, Y3
+	VBROADCASTSS wordbf318000<>+0(SB), Y5
+	VFMADD231PS  Y5, Y2, Y3
+	VBROADCASTSS word395e8083<>+0(SB), Y5
+	VFMADD231PS  Y5, Y2, Y3
+	VBROADCASTSS word39506967<>+0(SB), Y4
+	VBROADCASTSS word3ab743ce<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3c088908<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3d2aa9c1<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3e2aaaaa<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3f000000<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VMULPS       Y3, Y3, Y5
+	VFMADD213PS  Y3, Y5, Y4
+	VBROADCASTSS word3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VCVTPS2DQ    Y2, Y2
+	VBROADCASTSS word0000007f<>+0(SB), Y5
+	VPADDD       Y5, Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y4, Y4
+	VCMPPS       $0x15, Y8, Y1, Y9
+	VANDPS       Y9, Y4, Y4
+	VADDPS       Y7, Y4, Y3
+	VDIVPS       Y3, Y4, Y3
+	VMULPS       Y3, Y3, Y2
+	VBROADCASTSS word3e1d89d9<>+0(SB), Y4
+	VBROADCASTSS word3e3a2e8c<>+0(SB), Y5
+	VFMADD213PS  Y5, Y2, Y4
+	VBROADCASTSS word3e638e39<>+0(SB), Y5
+	VFMADD213PS  Y5, Y2, Y4
+	VBROADCASTSS word3e924925<>+0(SB), Y5
+	VFMADD213PS  Y5, Y2, Y4
+	VBROADCASTSS word3ecccccd<>+0(SB), Y5
+	VFMADD213PS  Y5, Y2, Y4
+	VBROADCASTSS word3f2aaaab<>+0(SB), Y5
+	VFMADD213PS  Y5, Y2, Y4
+	VBROADCASTSS word40000000<>+0(SB), Y5
+	VFMADD213PS  Y5, Y2, Y4
+	VMAXPS       Y0, Y10, Y0
+	VFMADD213PS  Y0, Y3, Y4
+	VMASKMOVPS   Y4, Y15, (AX)(SI*1)
+
+vectorend:
 	VZEROUPPER
 	RET
 
 // func tanhAVX2(dst *float32, x *float32, n int)
-// Requires: AVX
+// Requires: AVX, FMA3
 TEXT ·tanhAVX2(SB), NOSPLIT, $0-24
-	MOVQ dst+0(FP), AX
-	MOVQ x+8(FP), CX
-	MOVQ n+16(FP), DX
-	XORQ BX, BX
-	SHLQ $0x02, DX
+	MOVQ    dst+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    n+16(FP), DX
+	MOVQ    DX, BX
+	ANDQ    $-8, BX
+	SUBQ    BX, DX
+	SHLQ    $0x02, BX
+	LEAQ    lanes<>+0(SB), SI
+	MOVQ    $0x00000008, DI
+	SUBQ    DX, DI
+	VMOVUPS (SI)(DI*4), Y15
+	XORQ    SI, SI
+	CMPQ    SI, BX
+	JGE     vectorrest
 
 vector:
-	VMOVUPS      (CX)(BX*1), Y0
+	VMOVUPS      (CX)(SI*1), Y0
 	VBROADCASTSS word40fcf84f<>+0(SB), Y5
 	VMINPS       Y0, Y5, Y0
 	VBROADCASTSS wordc0fcf84f<>+0(SB), Y5
 	VMAXPS       Y0, Y5, Y0
 	VMULPS       Y0, Y0, Y1
 	VBROADCASTSS worda59f25c0<>+0(SB), Y2
-	VMULPS       Y1, Y2, Y2
 	VBROADCASTSS word2a61337e<>+0(SB), Y5
-	VADDPS       Y5, Y2, Y2
-	VMULPS       Y1, Y2, Y2
+	VFMADD213PS  Y5, Y1, Y2
 	VBROADCASTSS wordaebd37ff<>+0(SB), Y5
-	VADDPS       Y5, Y2, Y2
-	VMULPS       Y1, Y2, Y2
+	VFMADD213PS  Y5, Y1, Y2
 	VBROADCASTSS word335c0041<>+0(SB), Y5
-	VADDPS       Y5, Y2, Y2
-	VMULPS       Y1, Y2, Y2
+	VFMADD213PS  Y5, Y1, Y2
 	VBROADCASTSS word3779434a<>+0(SB), Y5
-	VADDPS       Y5, Y2, Y2
-	VMULPS       Y1, Y2, Y2
+	VFMADD213PS  Y5, Y1, Y2
 	VBROADCASTSS word3a270ded<>+0(SB), Y5
-	VADDPS       Y5, Y2, Y2
-	VMULPS       Y1, Y2, Y2
+	VFMADD213PS  Y5, Y1, Y2
 	VBROADCASTSS word3ba059dc<>+0(SB), Y5
-	VADDPS       Y5, Y2, Y2
+	VFMADD213PS  Y5, Y1, Y2
 	VBROADCASTSS word35a0d3d8<>+0(SB), Y3
-	VMULPS       Y1, Y3, Y3
 	VBROADCASTSS word38f895d6<>+0(SB), Y5
-	VADDPS       Y5, Y3, Y3
-	VMULPS       Y1, Y3, Y3
+	VFMADD213PS  Y5, Y1, Y3
 	VBROADCASTSS word3b14aa05<>+0(SB), Y5
-	VADDPS       Y5, Y3, Y3
-	VMULPS       Y1, Y3, Y3
+	VFMADD213PS  Y5, Y1, Y3
 	VBROADCASTSS word3ba059dd<>+0(SB), Y5
-	VADDPS       Y5, Y3, Y3
+	VFMADD213PS  Y5, Y1, Y3
 	VMULPS       Y2, Y0, Y2
 	VDIVPS       Y3, Y2, Y2
-	VMOVUPS      Y2, (AX)(BX*1)
-	ADDQ         $0x00000020, BX
-	CMPQ         BX, DX
+	VMOVUPS      Y2, (AX)(SI*1)
+	ADDQ         $0x00000020, SI
+	CMPQ         SI, BX
 	JLT          vector
+
+vectorrest:
+	TESTQ        DX, DX
+	JZ           vectorend
+	VMASKMOVPS   (CX)(SI*1), Y15, Y0
+	VBROADCASTSS word40fcf84f<>+0(SB), Y5
+	VMINPS       Y0, Y5, Y0
+	VBROADCASTSS wordc0fcf84f<>+0(SB), Y5
+	VMAXPS       Y0, Y5, Y0
+	VMULPS       Y0, Y0, Y1
+	VBROADCASTSS worda59f25c0<>+0(SB), Y2
+	VBROADCASTSS word2a61337e<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y2
+	VBROADCASTSS wordaebd37ff<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y2
+	VBROADCASTSS word335c0041<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y2
+	VBROADCASTSS word3779434a<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y2
+	VBROADCASTSS word3a270ded<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y2
+	VBROADCASTSS word3ba059dc<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y2
+	VBROADCASTSS word35a0d3d8<>+0(SB), Y3
+	VBROADCASTSS word38f895d6<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y3
+	VBROADCASTSS word3b14aa05<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y3
+	VBROADCASTSS word3ba059dd<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y3
+	VMULPS       Y2, Y0, Y2
+	VDIVPS       Y3, Y2, Y2
+	VMASKMOVPS   Y2, Y15, (AX)(SI*1)
+
+vectorend:
 	VZEROUPPER
 	RET
 
 // func expAVX2(dst *float32, x *float32, shift float32, n int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, FMA3
 TEXT ·expAVX2(SB), NOSPLIT, $0-32
 	MOVQ         dst+0(FP), AX
 	MOVQ         x+8(FP), CX
 	MOVQ         n+24(FP), DX
-	VBROADCASTSS shift+16(FP), Y0
+	MOVQ         DX, BX
+	ANDQ         $-8, BX
+	SUBQ         BX, DX
+	SHLQ         $0x02, BX
+	LEAQ         lanes<>+0(SB), SI
+	MOVQ         $0x00000008, DI
+	SUBQ         DX, DI
+	VMOVUPS      (SI)(DI*4), Y15
+	VBROADCASTSS shift+16(FP), Y1
 	VBROADCASTSS wordc2aea8f6<>+0(SB), Y8
-	XORQ         BX, BX
-	SHLQ         $0x02, DX
+	XORQ         SI, SI
+	CMPQ         SI, BX
+	JGE          vectorrest
 
 vector:
-	VMOVUPS      (CX)(BX*1), Y1
-	VSUBPS       Y0, Y1, Y1
+	VMOVUPS      (CX)(SI*1), Y0
+	VSUBPS       Y1, Y0, Y0
 	VBROADCASTSS word3fb8aa3b<>+0(SB), Y5
-	VMULPS       Y5, Y1, Y2
-	VBROADCASTSS wordbf000000<>+0(SB), Y5
-	VADDPS       Y5, Y2, Y2
-	VCVTTPS2DQ   Y2, Y4
-	VCVTDQ2PS    Y4, Y2
-	VBROADCASTSS word3f318000<>+0(SB), Y5
-	VMULPS       Y5, Y2, Y3
-	VSUBPS       Y3, Y1, Y3
+	VMULPS       Y5, Y0, Y2
+	VROUNDPS     $0x00, Y2, Y2
+	VMOVAPS      Y0, Y3
+	VBROADCASTSS wordbf318000<>+0(SB), Y5
+	VFMADD231PS  Y5, Y2, Y3
 	VBROADCASTSS word395e8083<>+0(SB), Y5
-	VMULPS       Y5, Y2, Y2
-	VADDPS       Y2, Y3, Y3
-	VBROADCASTSS word0000007f<>+0(SB), Y5
-	VPADDD       Y5, Y4, Y9
-	VPSLLD       $0x17, Y9, Y9
+	VFMADD231PS  Y5, Y2, Y3
 	VBROADCASTSS word39506967<>+0(SB), Y4
-	VMULPS       Y3, Y4, Y4
 	VBROADCASTSS word3ab743ce<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y4
-	VMULPS       Y3, Y4, Y4
+	VFMADD213PS  Y5, Y3, Y4
 	VBROADCASTSS word3c088908<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y4
-	VMULPS       Y3, Y4, Y4
+	VFMADD213PS  Y5, Y3, Y4
 	VBROADCASTSS word3d2aa9c1<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y4
-	VMULPS       Y3, Y4, Y4
+	VFMADD213PS  Y5, Y3, Y4
 	VBROADCASTSS word3e2aaaaa<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y4
-	VMULPS       Y3, Y4, Y4
+	VFMADD213PS  Y5, Y3, Y4
 	VBROADCASTSS word3f000000<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y4
-	VMULPS       Y3, Y3, Y2
-	VMULPS       Y2, Y4, Y4
-	VADDPS       Y3, Y4, Y4
+	VFMADD213PS  Y5, Y3, Y4
+	VMULPS       Y3, Y3, Y5
+	VFMADD213PS  Y3, Y5, Y4
 	VBROADCASTSS word3f800000<>+0(SB), Y5
 	VADDPS       Y5, Y4, Y4
-	VMULPS       Y9, Y4, Y4
-	VCMPPS       $0x15, Y8, Y1, Y9
+	VCVTPS2DQ    Y2, Y2
+	VBROADCASTSS word0000007f<>+0(SB), Y5
+	VPADDD       Y5, Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y4, Y4
+	VCMPPS       $0x15, Y8, Y0, Y9
 	VANDPS       Y9, Y4, Y4
-	VMOVUPS      Y4, (AX)(BX*1)
-	ADDQ         $0x00000020, BX
-	CMPQ         BX, DX
+	VMOVUPS      Y4, (AX)(SI*1)
+	ADDQ         $0x00000020, SI
+	CMPQ         SI, BX
 	JLT          vector
+
+vectorrest:
+	TESTQ        DX, DX
+	JZ           vectorend
+	VMASKMOVPS   (CX)(SI*1), Y15, Y0
+	VSUBPS       Y1, Y0, Y0
+	VBROADCASTSS word3fb8aa3b<>+0(SB), Y5
+	VMULPS       Y5, Y0, Y2
+	VROUNDPS     $0x00, Y2, Y2
+	VMOVAPS      Y0, Y3
+	VBROADCASTSS wordbf318000<>+0(SB), Y5
+	VFMADD231PS  Y5, Y2, Y3
+	VBROADCASTSS word395e8083<>+0(SB), Y5
+	VFMADD231PS  Y5, Y2, Y3
+	VBROADCASTSS word39506967<>+0(SB), Y4
+	VBROADCASTSS word3ab743ce<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3c088908<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3d2aa9c1<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3e2aaaaa<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3f000000<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VMULPS       Y3, Y3, Y5
+	VFMADD213PS  Y3, Y5, Y4
+	VBROADCASTSS word3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VCVTPS2DQ    Y2, Y2
+	VBROADCASTSS word0000007f<>+0(SB), Y5
+	VPADDD       Y5, Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y4, Y4
+	VCMPPS       $0x15, Y8, Y0, Y9
+	VANDPS       Y9, Y4, Y4
+	VMASKMOVPS   Y4, Y15, (AX)(SI*1)
+
+vectorend:
 	VZEROUPPER
 	RET
 
@@ -10420,222 +10941,423 @@ summed:
 	VZEROUPPER
 	RET
 
-// func gruForwardAVX2(out *float32, gates *float32, x *float32, s *float32, h *float32, width int, n int)
-// Requires: AVX, AVX2
+// func gruForwardAVX2(out *float32, gates *float32, x *float32, s *float32, h *float32, rows int, width int)
+// Requires: AVX, AVX2, FMA3
 TEXT ·gruForwardAVX2(SB), NOSPLIT, $0-56
 	MOVQ         out+0(FP), AX
 	MOVQ         h+32(FP), CX
-	MOVQ         n+48(FP), DX
-	MOVQ         width+40(FP), BX
+	MOVQ         width+48(FP), DX
+	MOVQ         DX, BX
+	ANDQ         $-8, BX
+	SUBQ         BX, DX
 	SHLQ         $0x02, BX
-	MOVQ         gates+8(FP), SI
-	MOVQ         x+16(FP), DI
-	MOVQ         s+24(FP), R8
+	LEAQ         lanes<>+0(SB), SI
+	MOVQ         $0x00000008, DI
+	SUBQ         DX, DI
+	VMOVUPS      (SI)(DI*4), Y15
+	MOVQ         width+48(FP), SI
+	SHLQ         $0x02, SI
+	MOVQ         gates+8(FP), DI
+	MOVQ         x+16(FP), R8
+	MOVQ         s+24(FP), R9
 	VBROADCASTSS word80000000<>+0(SB), Y6
 	VBROADCASTSS word3f800000<>+0(SB), Y7
 	VBROADCASTSS wordc2aea8f6<>+0(SB), Y8
+	MOVQ         rows+40(FP), R10
+	LEAQ         (SI)(SI*2), R11
 
-vector:
-	VMOVUPS      (DI), Y0
-	VADDPS       (R8), Y0, Y0
+row:
+	XORQ R12, R12
+	CMPQ R12, BX
+	JGE  gatesrest
+
+gates:
+	LEAQ         (DI)(R12*1), R13
+	LEAQ         (R8)(R12*1), R14
+	LEAQ         (R9)(R12*1), R15
+	VMOVUPS      (R14), Y0
+	VMOVUPS      (R15), Y10
+	VADDPS       Y10, Y0, Y0
 	VORPS        Y0, Y6, Y1
 	VBROADCASTSS word3fb8aa3b<>+0(SB), Y5
 	VMULPS       Y5, Y1, Y2
-	VBROADCASTSS wordbf000000<>+0(SB), Y5
-	VADDPS       Y5, Y2, Y2
-	VCVTTPS2DQ   Y2, Y4
-	VCVTDQ2PS    Y4, Y2
-	VBROADCASTSS word3f318000<>+0(SB), Y5
-	VMULPS       Y5, Y2, Y3
-	VSUBPS       Y3, Y1, Y3
+	VROUNDPS     $0x00, Y2, Y2
+	VMOVAPS      Y1, Y3
+	VBROADCASTSS wordbf318000<>+0(SB), Y5
+	VFMADD231PS  Y5, Y2, Y3
 	VBROADCASTSS word395e8083<>+0(SB), Y5
-	VMULPS       Y5, Y2, Y2
-	VADDPS       Y2, Y3, Y3
-	VBROADCASTSS word0000007f<>+0(SB), Y5
-	VPADDD       Y5, Y4, Y9
-	VPSLLD       $0x17, Y9, Y9
+	VFMADD231PS  Y5, Y2, Y3
 	VBROADCASTSS word39506967<>+0(SB), Y4
-	VMULPS       Y3, Y4, Y4
 	VBROADCASTSS word3ab743ce<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y4
-	VMULPS       Y3, Y4, Y4
+	VFMADD213PS  Y5, Y3, Y4
 	VBROADCASTSS word3c088908<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y4
-	VMULPS       Y3, Y4, Y4
+	VFMADD213PS  Y5, Y3, Y4
 	VBROADCASTSS word3d2aa9c1<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y4
-	VMULPS       Y3, Y4, Y4
+	VFMADD213PS  Y5, Y3, Y4
 	VBROADCASTSS word3e2aaaaa<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y4
-	VMULPS       Y3, Y4, Y4
+	VFMADD213PS  Y5, Y3, Y4
 	VBROADCASTSS word3f000000<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y4
-	VMULPS       Y3, Y3, Y2
-	VMULPS       Y2, Y4, Y4
-	VADDPS       Y3, Y4, Y4
+	VFMADD213PS  Y5, Y3, Y4
+	VMULPS       Y3, Y3, Y5
+	VFMADD213PS  Y3, Y5, Y4
 	VBROADCASTSS word3f800000<>+0(SB), Y5
 	VADDPS       Y5, Y4, Y4
-	VMULPS       Y9, Y4, Y4
+	VCVTPS2DQ    Y2, Y2
+	VBROADCASTSS word0000007f<>+0(SB), Y5
+	VPADDD       Y5, Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y4, Y4
 	VCMPPS       $0x15, Y8, Y1, Y9
 	VANDPS       Y9, Y4, Y4
 	VADDPS       Y7, Y4, Y3
 	VBLENDVPS    Y0, Y4, Y7, Y4
 	VDIVPS       Y3, Y4, Y4
-	VMOVAPS      Y4, Y11
-	VMOVUPS      Y11, (SI)
-	VMOVUPS      (DI)(BX*1), Y0
-	VADDPS       (R8)(BX*1), Y0, Y0
+	VMOVUPS      Y4, (R13)
+	VMOVUPS      (R14)(SI*1), Y0
+	VMOVUPS      (R15)(SI*1), Y10
+	VADDPS       Y10, Y0, Y0
 	VORPS        Y0, Y6, Y1
 	VBROADCASTSS word3fb8aa3b<>+0(SB), Y5
 	VMULPS       Y5, Y1, Y2
-	VBROADCASTSS wordbf000000<>+0(SB), Y5
-	VADDPS       Y5, Y2, Y2
-	VCVTTPS2DQ   Y2, Y4
-	VCVTDQ2PS    Y4, Y2
-	VBROADCASTSS word3f318000<>+0(SB), Y5
-	VMULPS       Y5, Y2, Y3
-	VSUBPS       Y3, Y1, Y3
+	VROUNDPS     $0x00, Y2, Y2
+	VMOVAPS      Y1, Y3
+	VBROADCASTSS wordbf318000<>+0(SB), Y5
+	VFMADD231PS  Y5, Y2, Y3
 	VBROADCASTSS word395e8083<>+0(SB), Y5
-	VMULPS       Y5, Y2, Y2
-	VADDPS       Y2, Y3, Y3
-	VBROADCASTSS word0000007f<>+0(SB), Y5
-	VPADDD       Y5, Y4, Y9
-	VPSLLD       $0x17, Y9, Y9
+	VFMADD231PS  Y5, Y2, Y3
 	VBROADCASTSS word39506967<>+0(SB), Y4
-	VMULPS       Y3, Y4, Y4
 	VBROADCASTSS word3ab743ce<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y4
-	VMULPS       Y3, Y4, Y4
+	VFMADD213PS  Y5, Y3, Y4
 	VBROADCASTSS word3c088908<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y4
-	VMULPS       Y3, Y4, Y4
+	VFMADD213PS  Y5, Y3, Y4
 	VBROADCASTSS word3d2aa9c1<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y4
-	VMULPS       Y3, Y4, Y4
+	VFMADD213PS  Y5, Y3, Y4
 	VBROADCASTSS word3e2aaaaa<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y4
-	VMULPS       Y3, Y4, Y4
+	VFMADD213PS  Y5, Y3, Y4
 	VBROADCASTSS word3f000000<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y4
-	VMULPS       Y3, Y3, Y2
-	VMULPS       Y2, Y4, Y4
-	VADDPS       Y3, Y4, Y4
+	VFMADD213PS  Y5, Y3, Y4
+	VMULPS       Y3, Y3, Y5
+	VFMADD213PS  Y3, Y5, Y4
 	VBROADCASTSS word3f800000<>+0(SB), Y5
 	VADDPS       Y5, Y4, Y4
-	VMULPS       Y9, Y4, Y4
+	VCVTPS2DQ    Y2, Y2
+	VBROADCASTSS word0000007f<>+0(SB), Y5
+	VPADDD       Y5, Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y4, Y4
 	VCMPPS       $0x15, Y8, Y1, Y9
 	VANDPS       Y9, Y4, Y4
 	VADDPS       Y7, Y4, Y3
 	VBLENDVPS    Y0, Y4, Y7, Y4
 	VDIVPS       Y3, Y4, Y4
-	VMOVAPS      Y4, Y12
-	VMOVUPS      Y12, (SI)(BX*1)
-	VMULPS       (R8)(BX*2), Y12, Y12
-	VADDPS       (DI)(BX*2), Y12, Y0
+	VMOVUPS      Y4, (R13)(SI*1)
+	ADDQ         $0x00000020, R12
+	CMPQ         R12, BX
+	JLT          gates
+
+gatesrest:
+	TESTQ        DX, DX
+	JZ           gatesend
+	LEAQ         (DI)(R12*1), R13
+	LEAQ         (R8)(R12*1), R14
+	LEAQ         (R9)(R12*1), R12
+	VMASKMOVPS   (R14), Y15, Y0
+	VMASKMOVPS   (R12), Y15, Y10
+	VADDPS       Y10, Y0, Y0
+	VORPS        Y0, Y6, Y1
+	VBROADCASTSS word3fb8aa3b<>+0(SB), Y5
+	VMULPS       Y5, Y1, Y2
+	VROUNDPS     $0x00, Y2, Y2
+	VMOVAPS      Y1, Y3
+	VBROADCASTSS wordbf318000<>+0(SB), Y5
+	VFMADD231PS  Y5, Y2, Y3
+	VBROADCASTSS word395e8083<>+0(SB), Y5
+	VFMADD231PS  Y5, Y2, Y3
+	VBROADCASTSS word39506967<>+0(SB), Y4
+	VBROADCASTSS word3ab743ce<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3c088908<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3d2aa9c1<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3e2aaaaa<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3f000000<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VMULPS       Y3, Y3, Y5
+	VFMADD213PS  Y3, Y5, Y4
+	VBROADCASTSS word3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VCVTPS2DQ    Y2, Y2
+	VBROADCASTSS word0000007f<>+0(SB), Y5
+	VPADDD       Y5, Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y4, Y4
+	VCMPPS       $0x15, Y8, Y1, Y9
+	VANDPS       Y9, Y4, Y4
+	VADDPS       Y7, Y4, Y3
+	VBLENDVPS    Y0, Y4, Y7, Y4
+	VDIVPS       Y3, Y4, Y4
+	VMASKMOVPS   Y4, Y15, (R13)
+	VMASKMOVPS   (R14)(SI*1), Y15, Y0
+	VMASKMOVPS   (R12)(SI*1), Y15, Y10
+	VADDPS       Y10, Y0, Y0
+	VORPS        Y0, Y6, Y1
+	VBROADCASTSS word3fb8aa3b<>+0(SB), Y5
+	VMULPS       Y5, Y1, Y2
+	VROUNDPS     $0x00, Y2, Y2
+	VMOVAPS      Y1, Y3
+	VBROADCASTSS wordbf318000<>+0(SB), Y5
+	VFMADD231PS  Y5, Y2, Y3
+	VBROADCASTSS word395e8083<>+0(SB), Y5
+	VFMADD231PS  Y5, Y2, Y3
+	VBROADCASTSS word39506967<>+0(SB), Y4
+	VBROADCASTSS word3ab743ce<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3c088908<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3d2aa9c1<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3e2aaaaa<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3f000000<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VMULPS       Y3, Y3, Y5
+	VFMADD213PS  Y3, Y5, Y4
+	VBROADCASTSS word3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VCVTPS2DQ    Y2, Y2
+	VBROADCASTSS word0000007f<>+0(SB), Y5
+	VPADDD       Y5, Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y4, Y4
+	VCMPPS       $0x15, Y8, Y1, Y9
+	VANDPS       Y9, Y4, Y4
+	VADDPS       Y7, Y4, Y3
+	VBLENDVPS    Y0, Y4, Y7, Y4
+	VDIVPS       Y3, Y4, Y4
+	VMASKMOVPS   Y4, Y15, (R13)(SI*1)
+
+gatesend:
+	XORQ R12, R12
+	CMPQ R12, BX
+	JGE  staterest
+
+state:
+	LEAQ         (DI)(R12*1), R13
+	LEAQ         (R8)(R12*1), R14
+	LEAQ         (R9)(R12*1), R15
+	VMOVUPS      (R14)(SI*2), Y0
+	VMOVUPS      (R15)(SI*2), Y10
+	VMOVUPS      (R13)(SI*1), Y11
+	VFMADD231PS  Y10, Y11, Y0
 	VBROADCASTSS word40fcf84f<>+0(SB), Y5
 	VMINPS       Y0, Y5, Y0
 	VBROADCASTSS wordc0fcf84f<>+0(SB), Y5
 	VMAXPS       Y0, Y5, Y0
 	VMULPS       Y0, Y0, Y1
 	VBROADCASTSS worda59f25c0<>+0(SB), Y2
-	VMULPS       Y1, Y2, Y2
 	VBROADCASTSS word2a61337e<>+0(SB), Y5
-	VADDPS       Y5, Y2, Y2
-	VMULPS       Y1, Y2, Y2
+	VFMADD213PS  Y5, Y1, Y2
 	VBROADCASTSS wordaebd37ff<>+0(SB), Y5
-	VADDPS       Y5, Y2, Y2
-	VMULPS       Y1, Y2, Y2
+	VFMADD213PS  Y5, Y1, Y2
 	VBROADCASTSS word335c0041<>+0(SB), Y5
-	VADDPS       Y5, Y2, Y2
-	VMULPS       Y1, Y2, Y2
+	VFMADD213PS  Y5, Y1, Y2
 	VBROADCASTSS word3779434a<>+0(SB), Y5
-	VADDPS       Y5, Y2, Y2
-	VMULPS       Y1, Y2, Y2
+	VFMADD213PS  Y5, Y1, Y2
 	VBROADCASTSS word3a270ded<>+0(SB), Y5
-	VADDPS       Y5, Y2, Y2
-	VMULPS       Y1, Y2, Y2
+	VFMADD213PS  Y5, Y1, Y2
 	VBROADCASTSS word3ba059dc<>+0(SB), Y5
-	VADDPS       Y5, Y2, Y2
+	VFMADD213PS  Y5, Y1, Y2
 	VBROADCASTSS word35a0d3d8<>+0(SB), Y3
-	VMULPS       Y1, Y3, Y3
 	VBROADCASTSS word38f895d6<>+0(SB), Y5
-	VADDPS       Y5, Y3, Y3
-	VMULPS       Y1, Y3, Y3
+	VFMADD213PS  Y5, Y1, Y3
 	VBROADCASTSS word3b14aa05<>+0(SB), Y5
-	VADDPS       Y5, Y3, Y3
-	VMULPS       Y1, Y3, Y3
+	VFMADD213PS  Y5, Y1, Y3
 	VBROADCASTSS word3ba059dd<>+0(SB), Y5
-	VADDPS       Y5, Y3, Y3
+	VFMADD213PS  Y5, Y1, Y3
 	VMULPS       Y2, Y0, Y2
 	VDIVPS       Y3, Y2, Y2
-	VMOVUPS      Y2, (SI)(BX*2)
-	VMOVUPS      (CX), Y0
-	VSUBPS       Y2, Y0, Y0
-	VMULPS       Y11, Y0, Y0
-	VADDPS       Y2, Y0, Y0
-	VMOVUPS      Y0, (AX)
-	ADDQ         $0x00000020, AX
-	ADDQ         $0x00000020, CX
-	ADDQ         $0x00000020, SI
-	ADDQ         $0x00000020, DI
-	ADDQ         $0x00000020, R8
-	SUBQ         $0x00000008, DX
-	JNZ          vector
+	VMOVUPS      Y2, (R13)(SI*2)
+	VMOVUPS      (CX)(R12*1), Y11
+	VSUBPS       Y2, Y11, Y11
+	VMOVUPS      (R13), Y10
+	VFMADD231PS  Y10, Y11, Y2
+	VMOVUPS      Y2, (AX)(R12*1)
+	ADDQ         $0x00000020, R12
+	CMPQ         R12, BX
+	JLT          state
+
+staterest:
+	TESTQ        DX, DX
+	JZ           stateend
+	LEAQ         (DI)(R12*1), R13
+	LEAQ         (R8)(R12*1), R14
+	LEAQ         (R9)(R12*1), R15
+	VMASKMOVPS   (R14)(SI*2), Y15, Y0
+	VMASKMOVPS   (R15)(SI*2), Y15, Y10
+	VMASKMOVPS   (R13)(SI*1), Y15, Y11
+	VFMADD231PS  Y10, Y11, Y0
+	VBROADCASTSS word40fcf84f<>+0(SB), Y5
+	VMINPS       Y0, Y5, Y0
+	VBROADCASTSS wordc0fcf84f<>+0(SB), Y5
+	VMAXPS       Y0, Y5, Y0
+	VMULPS       Y0, Y0, Y1
+	VBROADCASTSS worda59f25c0<>+0(SB), Y2
+	VBROADCASTSS word2a61337e<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y2
+	VBROADCASTSS wordaebd37ff<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y2
+	VBROADCASTSS word335c0041<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y2
+	VBROADCASTSS word3779434a<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y2
+	VBROADCASTSS word3a270ded<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y2
+	VBROADCASTSS word3ba059dc<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y2
+	VBROADCASTSS word35a0d3d8<>+0(SB), Y3
+	VBROADCASTSS word38f895d6<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y3
+	VBROADCASTSS word3b14aa05<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y3
+	VBROADCASTSS word3ba059dd<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y3
+	VMULPS       Y2, Y0, Y2
+	VDIVPS       Y3, Y2, Y2
+	VMASKMOVPS   Y2, Y15, (R13)(SI*2)
+	VMASKMOVPS   (CX)(R12*1), Y15, Y11
+	VSUBPS       Y2, Y11, Y11
+	VMASKMOVPS   (R13), Y15, Y10
+	VFMADD231PS  Y10, Y11, Y2
+	VMASKMOVPS   Y2, Y15, (AX)(R12*1)
+
+stateend:
+	ADDQ SI, AX
+	ADDQ SI, CX
+	ADDQ R11, DI
+	ADDQ R11, R8
+	ADDQ R11, R9
+	DECQ R10
+	JNZ  row
 	VZEROUPPER
 	RET
 
-// func gruBackwardAVX2(dx *float32, ds *float32, dh *float32, dout *float32, gates *float32, s *float32, h *float32, width int, n int)
-// Requires: AVX
-TEXT ·gruBackwardAVX2(SB), NOSPLIT, $0-72
+// func gruBackwardAVX2(dx *float32, ds *float32, dh *float32, dout *float32, gates *float32, s *float32, h *float32, rows int, width int)
+// Requires: AVX, FMA3
+TEXT ·gruBackwardAVX2(SB), NOSPLIT, $8-72
 	MOVQ         dh+16(FP), AX
 	MOVQ         dout+24(FP), CX
 	MOVQ         h+48(FP), DX
-	MOVQ         n+64(FP), BX
-	MOVQ         width+56(FP), SI
+	MOVQ         width+64(FP), BX
+	MOVQ         BX, SI
+	ANDQ         $-8, SI
+	SUBQ         SI, BX
 	SHLQ         $0x02, SI
-	MOVQ         dx+0(FP), DI
-	MOVQ         ds+8(FP), R8
-	MOVQ         gates+32(FP), R9
-	MOVQ         s+40(FP), R10
+	LEAQ         lanes<>+0(SB), DI
+	MOVQ         $0x00000008, R8
+	SUBQ         BX, R8
+	VMOVUPS      (DI)(R8*4), Y15
+	MOVQ         width+64(FP), DI
+	SHLQ         $0x02, DI
+	MOVQ         dx+0(FP), R8
+	MOVQ         ds+8(FP), R9
+	MOVQ         gates+32(FP), R10
+	MOVQ         s+40(FP), R11
 	VBROADCASTSS word3f800000<>+0(SB), Y6
+	MOVQ         rows+56(FP), R12
+	LEAQ         (DI)(DI*2), R13
 
-vector:
-	VMOVUPS (CX), Y0
-	VMOVUPS (R9), Y1
-	VMOVUPS (R9)(SI*1), Y2
-	VMOVUPS (R9)(SI*2), Y3
-	VMOVUPS (DX), Y7
-	VSUBPS  Y3, Y7, Y7
-	VMULPS  Y7, Y0, Y7
-	VMULPS  Y3, Y3, Y3
-	VSUBPS  Y3, Y6, Y3
-	VMULPS  Y1, Y0, Y5
-	VSUBPS  Y5, Y0, Y4
-	VMOVUPS Y5, (AX)
-	VMULPS  Y3, Y4, Y4
-	VMULPS  Y1, Y1, Y5
-	VSUBPS  Y5, Y1, Y5
-	VMULPS  Y5, Y7, Y7
-	VMOVUPS Y7, (DI)
-	VMOVUPS Y7, (R8)
-	VMULPS  (R10)(SI*2), Y4, Y7
-	VMULPS  Y2, Y2, Y5
-	VSUBPS  Y5, Y2, Y5
-	VMULPS  Y5, Y7, Y7
-	VMOVUPS Y7, (DI)(SI*1)
-	VMOVUPS Y7, (R8)(SI*1)
-	VMOVUPS Y4, (DI)(SI*2)
-	VMULPS  Y2, Y4, Y4
-	VMOVUPS Y4, (R8)(SI*2)
-	ADDQ    $0x00000020, DI
-	ADDQ    $0x00000020, R8
-	ADDQ    $0x00000020, AX
-	ADDQ    $0x00000020, CX
-	ADDQ    $0x00000020, R9
-	ADDQ    $0x00000020, R10
-	ADDQ    $0x00000020, DX
-	SUBQ    $0x00000008, BX
-	JNZ     vector
+row:
+	XORQ R14, R14
+	CMPQ R14, SI
+	JGE  backrest
+
+back:
+	LEAQ         (R10)(R14*1), R15
+	LEAQ         (R11)(R14*1), BP
+	VMOVUPS      (CX)(R14*1), Y0
+	VMOVUPS      (R15), Y1
+	VMOVUPS      (R15)(DI*1), Y2
+	VMOVUPS      (R15)(DI*2), Y3
+	VMOVUPS      (DX)(R14*1), Y7
+	VSUBPS       Y3, Y7, Y7
+	VMULPS       Y7, Y0, Y7
+	VFNMADD213PS Y6, Y3, Y3
+	VMULPS       Y1, Y0, Y5
+	VSUBPS       Y5, Y0, Y4
+	VMOVUPS      Y5, (AX)(R14*1)
+	VMULPS       Y3, Y4, Y4
+	VFNMADD213PS Y1, Y1, Y1
+	VMULPS       Y1, Y7, Y7
+	LEAQ         (R8)(R14*1), R15
+	VMOVUPS      Y7, (R15)
+	LEAQ         (R9)(R14*1), R15
+	VMOVUPS      Y7, (R15)
+	VMOVUPS      (BP)(DI*2), Y5
+	VMULPS       Y5, Y4, Y5
+	VMULPS       Y2, Y4, Y7
+	VFNMADD213PS Y2, Y2, Y2
+	VMULPS       Y2, Y5, Y5
+	LEAQ         (R8)(R14*1), R15
+	VMOVUPS      Y5, (R15)(DI*1)
+	LEAQ         (R9)(R14*1), R15
+	VMOVUPS      Y5, (R15)(DI*1)
+	LEAQ         (R8)(R14*1), R15
+	VMOVUPS      Y4, (R15)(DI*2)
+	LEAQ         (R9)(R14*1), R15
+	VMOVUPS      Y7, (R15)(DI*2)
+	ADDQ         $0x00000020, R14
+	CMPQ         R14, SI
+	JLT          back
+
+backrest:
+	TESTQ        BX, BX
+	JZ           backend
+	LEAQ         (R10)(R14*1), R15
+	LEAQ         (R11)(R14*1), BP
+	VMASKMOVPS   (CX)(R14*1), Y15, Y0
+	VMASKMOVPS   (R15), Y15, Y1
+	VMASKMOVPS   (R15)(DI*1), Y15, Y2
+	VMASKMOVPS   (R15)(DI*2), Y15, Y3
+	VMASKMOVPS   (DX)(R14*1), Y15, Y7
+	VSUBPS       Y3, Y7, Y7
+	VMULPS       Y7, Y0, Y7
+	VFNMADD213PS Y6, Y3, Y3
+	VMULPS       Y1, Y0, Y5
+	VSUBPS       Y5, Y0, Y4
+	VMASKMOVPS   Y5, Y15, (AX)(R14*1)
+	VMULPS       Y3, Y4, Y4
+	VFNMADD213PS Y1, Y1, Y1
+	VMULPS       Y1, Y7, Y7
+	LEAQ         (R8)(R14*1), R15
+	VMASKMOVPS   Y7, Y15, (R15)
+	LEAQ         (R9)(R14*1), R15
+	VMASKMOVPS   Y7, Y15, (R15)
+	VMASKMOVPS   (BP)(DI*2), Y15, Y5
+	VMULPS       Y5, Y4, Y5
+	VMULPS       Y2, Y4, Y7
+	VFNMADD213PS Y2, Y2, Y2
+	VMULPS       Y2, Y5, Y5
+	LEAQ         (R8)(R14*1), R15
+	VMASKMOVPS   Y5, Y15, (R15)(DI*1)
+	LEAQ         (R9)(R14*1), R15
+	VMASKMOVPS   Y5, Y15, (R15)(DI*1)
+	LEAQ         (R8)(R14*1), R15
+	VMASKMOVPS   Y4, Y15, (R15)(DI*2)
+	LEAQ         (R9)(R14*1), R14
+	VMASKMOVPS   Y7, Y15, (R14)(DI*2)
+
+backend:
+	ADDQ DI, AX
+	ADDQ DI, CX
+	ADDQ DI, DX
+	ADDQ R13, R8
+	ADDQ R13, R9
+	ADDQ R13, R10
+	ADDQ R13, R11
+	DECQ R12
+	JNZ  row
 	VZEROUPPER
 	RET
 

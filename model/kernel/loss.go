@@ -14,34 +14,51 @@ func SigmoidCrossEntropy(grad, logits, targets, weights []float32, rows, members
 	n := rows * members * targetsN
 	grad, logits = grad[:n], logits[:n]
 	active.softplus(grad, logits)
-	at, share := 0, 1/float32(members)
+	share := 1 / float32(members)
+	of := func(x []float32, b int) []float32 { return x[b*members*targetsN : (b+1)*members*targetsN] }
 	for b := range rows {
-		target, weight := targets[b*targetsN:(b+1)*targetsN], weights[b*targetsN:(b+1)*targetsN]
-		for range members {
-			for t, w := range weight {
-				if w != 0 {
-					loss += float64(w*share) * float64(grad[at]-logits[at]*target[t])
-				}
-				at++
+		for t, weight := range weights[b*targetsN : (b+1)*targetsN] {
+			if weight != 0 {
+				loss += float64(weight*share) * crossEntropies(of(grad, b)[t:], of(logits, b)[t:], targets[b*targetsN+t], targetsN)
 			}
 		}
 	}
 	active.sigmoid(grad, logits)
-	at = 0
 	for b := range rows {
-		target, weight := targets[b*targetsN:(b+1)*targetsN], weights[b*targetsN:(b+1)*targetsN]
-		for range members {
-			for t, w := range weight {
-				d := w * share * (grad[at] - target[t])
-				if w == 0 {
-					d = 0
-				}
-				grad[at] = d
-				at++
-			}
+		for t, weight := range weights[b*targetsN : (b+1)*targetsN] {
+			scaleResiduals(of(grad, b)[t:], targets[b*targetsN+t], weight*share, targetsN)
 		}
 	}
 	return loss
+}
+
+// crossEntropies returns Σ softplus(z) - z·target over every stride-th value, in
+// two chains.
+func crossEntropies(softplus, z []float32, target float32, stride int) float64 {
+	var s0, s1 float64
+	i := 0
+	for ; i+stride < len(z); i += 2 * stride {
+		s0 += float64(softplus[i] - z[i]*target)
+		s1 += float64(softplus[i+stride] - z[i+stride]*target)
+	}
+	if i < len(z) {
+		s0 += float64(softplus[i] - z[i]*target)
+	}
+	return s0 + s1
+}
+
+// scaleResiduals turns every stride-th probability into weight·(p - target), or
+// 0 where the weight is.
+func scaleResiduals(p []float32, target, weight float32, stride int) {
+	if weight == 0 {
+		for i := 0; i < len(p); i += stride {
+			p[i] = 0
+		}
+		return
+	}
+	for i := 0; i < len(p); i += stride {
+		p[i] = weight * (p[i] - target)
+	}
 }
 
 // SoftmaxCrossEntropy returns Σ_i weights[i]·(-log softmax(logits[i])[classes[i]])

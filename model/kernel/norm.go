@@ -83,20 +83,10 @@ func layerBlocks(rows, cols int) iter.Seq2[int, int] {
 	}
 }
 
-// goRowSums computes sums[i] = Σ_j x[i,j], in two chains.
+// goRowSums computes sums[i] = Σ_j x[i,j].
 func goRowSums(sums []float64, x []float32, cols int) {
-	even := cols &^ 1
 	for i := range sums {
-		row := x[i*cols:][:cols]
-		var s0, s1 float64
-		for j := 0; j < even; j += 2 {
-			s0 += float64(row[j])
-			s1 += float64(row[j+1])
-		}
-		for _, v := range row[even:] {
-			s0 += float64(v)
-		}
-		sums[i] = s0 + s1
+		sums[i] = goSum(x[i*cols:][:cols])
 	}
 }
 

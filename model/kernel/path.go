@@ -31,10 +31,12 @@ type path struct {
 type elementwise struct {
 	axpy       func(y []float32, alpha float32, x []float32)
 	scale      func(x []float32, alpha float32)
-	mul        func(dst, x, r []float32)            // dst = x∘r
-	mulAdd     func(dst, x, r []float32)            // dst += x∘r
-	squares    func(x []float32) float64            // Σ x²; see goSquares
-	addSquares func(dst, x []float32) float64       // dst += x, and Σ dst²
+	mul        func(dst, x, r []float32)      // dst = x∘r
+	mulAdd     func(dst, x, r []float32)      // dst += x∘r
+	squares    func(x []float32) float64      // Σ x²; see goSquares
+	addSquares func(dst, x []float32) float64 // dst += x, and Σ dst²
+	most       func(x []float32) float32      // of at least one value
+	sum        func(x []float32) float64
 	activation func(dz, dy, y []float32, s float32) // dz = dy, times s where y <= 0
 	dropout    func(dst, x []float32, d mask, first uint32)
 	sigmoid    func(dst, x []float32)
@@ -53,10 +55,10 @@ type piecewise struct {
 	fold     func(dbias, dtable, sums []float32)
 }
 
-// gru are the parts of GRUStep, each for one row, from column first on.
+// gru are GRUStep and its way back for a run of rows.
 type gru struct {
-	forward  func(out, gates, x, s, h []float32, first int)
-	backward func(dx, ds, dh, dout, gates, s, h []float32, first int)
+	forward  func(out, gates, x, s, h []float32, rows, width int)
+	backward func(dx, ds, dh, dout, gates, s, h []float32, rows, width int)
 }
 
 // norm are the parts of LayerNorm for a block of rows, as many as the first
@@ -79,7 +81,7 @@ var goPath = path{
 	name: "go", tileRows: 2, panel: 4,
 	tile: goTile, rank: goRank, dots: goDots, transpose: goTranspose,
 	elementwise: elementwise{
-		axpy: goAxpy, scale: goScale, mul: goMul, mulAdd: goMulAdd, squares: goSquares, addSquares: goAddSquares,
+		axpy: goAxpy, scale: goScale, mul: goMul, mulAdd: goMulAdd, squares: goSquares, addSquares: goAddSquares, most: goMost, sum: goSum,
 		activation: goActivation, dropout: goDropout, sigmoid: goSigmoid, softplus: goSoftplus, tanh: goTanh, exp: goExp, adamW: goAdamW,
 	},
 	piecewise: goPiecewise,

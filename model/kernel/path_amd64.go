@@ -52,6 +52,8 @@ type assembly struct {
 	mulAddKernel     func(dst, x, r *float32, n int)
 	squaresKernel    func(x *float32, n int) float64
 	addSquaresKernel func(dst, x *float32, n int) float64
+	mostKernel       func(x *float32, n int) float32
+	sumKernel        func(x *float32, n int) float64
 	activationKernel func(dz, dy, y *float32, slope float32, n int)
 	dropoutKernel    func(dst, x *float32, k0, k1, threshold uint32, scale float32, n int)
 	sigmoidKernel    func(dst, x *float32, n int)
@@ -66,8 +68,8 @@ type assembly struct {
 	backwardKernel func(dslope, dtable, dy, sums *float32, width, yStride int, x *float32, xStride int, bin *int32, frac *float32, rows int)
 	foldKernel     func(dbias, dtable, sums *float32, width, rows int)
 
-	gruForwardKernel  func(out, gates, x, s, h *float32, width, n int)
-	gruBackwardKernel func(dx, ds, dh, dout, gates, s, h *float32, width, n int)
+	gruForwardKernel  func(out, gates, x, s, h *float32, rows, width int)
+	gruBackwardKernel func(dx, ds, dh, dout, gates, s, h *float32, rows, width int)
 
 	rowSumsKernel           func(sums *float64, x *float32, rows, cols int)
 	rowSquaresKernel        func(sums *float64, x, saved *float32, rows, cols int)
@@ -98,6 +100,7 @@ var avx512 = &assembly{
 	ranks:       [...]rankKernel{nil, rankAVX512_1, rankAVX512_2, rankAVX512_3, rankAVX512_4},
 	stripKernel: stripAVX512, dotsKernel: dotsAVX512,
 	axpyKernel: axpyAVX512, scaleKernel: scaleAVX512, mulKernel: mulAVX512, mulAddKernel: mulAddAVX512, squaresKernel: squaresAVX512, addSquaresKernel: addSquaresAVX512,
+	mostKernel: mostAVX512, sumKernel: sumAVX512,
 	activationKernel: activationAVX512, dropoutKernel: dropoutAVX512, sigmoidKernel: sigmoidAVX512, softplusKernel: softplusAVX512, tanhKernel: tanhAVX512, expKernel: expAVX512, adamWKernel: adamWAVX512,
 	locateKernel: locateAVX512, prefixKernel: prefixAVX512, forwardKernel: forwardAVX512, backwardKernel: backwardAVX512, foldKernel: foldAVX512,
 	gruForwardKernel: gruForwardAVX512, gruBackwardKernel: gruBackwardAVX512,
@@ -118,6 +121,7 @@ var avx2 = &assembly{
 	ranks:       [...]rankKernel{nil, rankAVX2_1, rankAVX2_2, rankAVX2_3, rankAVX2_4},
 	stripKernel: stripAVX2, dotsKernel: dotsAVX2,
 	axpyKernel: axpyAVX2, scaleKernel: scaleAVX2, mulKernel: mulAVX2, mulAddKernel: mulAddAVX2, squaresKernel: squaresAVX2, addSquaresKernel: addSquaresAVX2,
+	mostKernel: mostAVX2, sumKernel: sumAVX2,
 	activationKernel: activationAVX2, dropoutKernel: dropoutAVX2, sigmoidKernel: sigmoidAVX2, softplusKernel: softplusAVX2, tanhKernel: tanhAVX2, expKernel: expAVX2, adamWKernel: adamWAVX2,
 	locateKernel: locateAVX2, prefixKernel: prefixAVX2, forwardKernel: forwardAVX2, backwardKernel: backwardAVX2, foldKernel: foldAVX2,
 	gruForwardKernel: gruForwardAVX2, gruBackwardKernel: gruBackwardAVX2,
@@ -133,7 +137,7 @@ func (s *assembly) path(name string) *path {
 		name: name, tileRows: len(s.tiles[0]) - 1, panel: 2 * s.lanes, strip: 8 * s.lanes,
 		tile: s.tile, rank: s.rank, dots: s.dots, transpose: transposeBlocks,
 		elementwise: elementwise{
-			axpy: s.axpy, scale: s.scale, mul: s.mul, mulAdd: s.mulAdd, squares: s.squares, addSquares: s.addSquares,
+			axpy: s.axpy, scale: s.scale, mul: s.mul, mulAdd: s.mulAdd, squares: s.squares, addSquares: s.addSquares, most: s.most, sum: s.sum,
 			activation: s.activation, dropout: s.dropout, sigmoid: s.sigmoid, softplus: s.softplus, tanh: s.tanh, exp: s.exp, adamW: s.adamW,
 		},
 		gru: gru{forward: s.gruForward, backward: s.gruBackward},

@@ -1,9 +1,6 @@
 package kernel
 
-import (
-	"math"
-	"slices"
-)
+import "math"
 
 // Tiny keeps probabilities off 0 and 1 where their logit is taken: logits
 // reach ±16, as far as float32 resolves probabilities near 1.
@@ -52,12 +49,35 @@ func Softmax(dst, x []float32, rows, cols int) {
 
 // softmax returns log Σ e^x.
 func softmax(dst, x []float32) (logSum float64) {
-	most := slices.Max(x)
+	most := active.most(x)
 	active.exp(dst, x, most)
-	var sum float64
-	for _, e := range dst {
-		sum += float64(e)
-	}
+	sum := active.sum(dst)
 	active.scale(dst, float32(1/sum))
 	return float64(most) + math.Log(sum)
+}
+
+// goMost is the largest of x, which is not empty. NaN may hide: its exponential
+// does not.
+func goMost(x []float32) float32 {
+	most := x[0]
+	for _, v := range x {
+		if v > most {
+			most = v
+		}
+	}
+	return most
+}
+
+// goSum adds in two chains.
+func goSum(x []float32) float64 {
+	var s0, s1 float64
+	even := len(x) &^ 1
+	for j := 0; j < even; j += 2 {
+		s0 += float64(x[j])
+		s1 += float64(x[j+1])
+	}
+	if even < len(x) {
+		s0 += float64(x[even])
+	}
+	return s0 + s1
 }

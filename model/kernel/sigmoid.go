@@ -34,10 +34,10 @@ func goSigmoid(dst, x []float32) {
 
 func sigmoid(x float32) float32 {
 	e := exp(-abs(x))
-	numerator := float32(1)
-	if x < 0 {
-		numerator = e
-	}
+	// e below zero, else 1, without a branch that nothing could predict.
+	const one = 127 << 23
+	negative := uint32(int32(math.Float32bits(x)) >> 31)
+	numerator := math.Float32frombits(one ^ (one^math.Float32bits(e))&negative)
 	return numerator / (1 + e)
 }
 
@@ -99,7 +99,11 @@ const tanhLimit = 7.90531110763549805
 
 // tanh is a quotient of polynomials, the one of Eigen's ptanh_float.
 func tanh(x float32) float32 {
-	x = max(min(x, tanhLimit), -tanhLimit)
+	if x > tanhLimit {
+		x = tanhLimit
+	} else if x < -tanhLimit {
+		x = -tanhLimit
+	}
 	q := x * x
 	p := float32(-2.76076847742355e-16)
 	p = p*q + 2.00018790482477e-13

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -34,14 +35,32 @@ func TestFunctions(t *testing.T) {
 		for i, v := range x {
 			want[i] = test.reference(float64(v))
 		}
-		equalOnPaths(t, test.name, func() []float32 {
+		onEveryPath(t, func(t *testing.T) {
 			got := make([]float32, len(x))
 			test.run(got, x)
 			near(t, test.name, got, want, 2e-32, 1e-6)
 			test.run(x[:0], nil)
-			return got
 		})
 	}
+}
+
+// TestFunctionsAnywhere: a value's function does not depend on where it stands,
+// in a whole vector or after the last.
+func TestFunctionsAnywhere(t *testing.T) {
+	onEveryPath(t, func(t *testing.T) {
+		for name, run := range map[string]func(dst, x []float32){"sigmoid": Sigmoid, "softplus": Softplus, "tanh": Tanh} {
+			x := random(seeded(1), 67)
+			all := make([]float32, len(x))
+			run(all, x)
+			for first := range x {
+				part := make([]float32, len(x)-first)
+				run(part, x[first:])
+				if !slices.Equal(part, all[first:]) {
+					t.Fatalf("%s of values %d and on gives other bits alone", name, first)
+				}
+			}
+		}
+	})
 }
 
 func TestExpOfNegatives(t *testing.T) {
@@ -50,11 +69,10 @@ func TestExpOfNegatives(t *testing.T) {
 	for v := float32(-100); v <= 3; v += 0.0137 {
 		x, want = append(x, v), append(want, math.Exp(float64(v-3)))
 	}
-	equalOnPaths(t, "exp", func() []float32 {
+	onEveryPath(t, func(t *testing.T) {
 		got := make([]float32, len(x))
 		active.exp(got, x, 3)
 		near(t, "exp", got, want, 2e-32, 1e-6)
-		return got
 	})
 }
 

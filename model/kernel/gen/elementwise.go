@@ -160,6 +160,42 @@ func (v isa) total(acc []reg.VecPhysical, t reg.VecPhysical) {
 	VADDSD(t.AsX(), s.AsX(), s.AsX())
 }
 
+func most(v isa) {
+	function("most"+v.name, "func(x *float32, n int) float32", "returns the largest of x; n is a positive multiple of the lanes.")
+	x, n := arg("x"), arg("n")
+	acc, t := v.reg(0), v.reg(1)
+	VMOVUPS(Mem{Base: x}, acc)
+	end := GP64()
+	LEAQ(Mem{Base: x, Index: n, Scale: 4}, end)
+	Label("vector")
+	VMAXPS(Mem{Base: x}, acc, acc)
+	ADDQ(U32(uint32(v.bytes())), x)
+	CMPQ(x, end)
+	JLT(LabelRef("vector"))
+	if v.lanes == 16 {
+		VEXTRACTF64X4(U8(1), acc, t.AsY())
+		VMAXPS(t.AsY(), acc.AsY(), acc.AsY())
+	}
+	VEXTRACTF128(U8(1), acc.AsY(), t.AsX())
+	VMAXPS(t.AsX(), acc.AsX(), acc.AsX())
+	VMOVHLPS(acc.AsX(), acc.AsX(), t.AsX())
+	VMAXPS(t.AsX(), acc.AsX(), acc.AsX())
+	VMOVSHDUP(acc.AsX(), t.AsX())
+	VMAXSS(t.AsX(), acc.AsX(), acc.AsX())
+	Store(acc.AsX(), ReturnIndex(0))
+	return_()
+}
+
+func sum(v isa) {
+	function("sum"+v.name, "func(x *float32, n int) float64", "returns Σ x.")
+	x := arg("x")
+	s := v.newSpan(arg("n"), v.reg(15))
+	acc, t, u := v.regs(0, 2), v.reg(2), v.reg(3)
+	v.clear(acc)
+	s.each("vector", func(at reg.GPVirtual, c columnsOf) { c.sum(offset(x, at), t, u, acc) })
+	v.join(acc, t)
+}
+
 func activation(v isa) {
 	function("activation"+v.name, "func(dz, dy, y *float32, slope float32, n int)",
 		"computes dz = dy, times slope where y is not above 0.")

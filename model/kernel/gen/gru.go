@@ -6,14 +6,21 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// gates addresses the three parts of a row of gates, width values apart.
+// gates addresses the three parts of a row of gates at some columns, width
+// values apart.
 type gates struct {
 	base  reg.GPVirtual
 	width reg.GPVirtual // in bytes
 }
 
-// part is the address of gate i: z, r
-// or n, at the current column.
+// at moves on to columns at a byte offset.
+func (g gates) at(columns reg.GPVirtual) gates {
+	p := GP64()
+	LEAQ(offset(g.base, columns), p)
+	return gates{p, g.width}
+}
+
+// part is the address of gate i: z, r or n.
 func (g gates) part(i int) Mem {
 	m := Mem{Base: g.base}
 	if i > 0 {
@@ -22,80 +29,100 @@ func (g gates) part(i int) Mem {
 	return m
 }
 
-// each runs body for every vector of a row, all pointers moving along.
-func (v isa) each(n reg.GPVirtual, pointers []reg.GPVirtual, body func()) {
-	Label("vector")
+// gateRows writes body in a loop over rows: the states are width values a row,
+// the gates three times as many.
+func gateRows(width reg.GPVirtual, states []reg.GPVirtual, all []gates, body func()) {
+	left, width3 := arg("rows"), times3(width)
+	Label("row")
 	body()
-	for _, p := range pointers {
-		ADDQ(U32(uint32(v.bytes())), p)
+	for _, p := range states {
+		ADDQ(width, p)
 	}
-	SUBQ(U32(uint32(v.lanes)), n)
-	JNZ(LabelRef("vector"))
+	for _, g := range all {
+		ADDQ(width3, g.base)
+	}
+	DECQ(left)
+	JNZ(LabelRef("row"))
 	return_()
 }
 
-// gruForward writes kernel.goGRUForward.
+// gruForward writes kernel.goGRUForward: z and r of a whole row first, so that
+// no n waits for its own r.
 func gruForward(v isa) {
-	function("gruForward"+v.name, "func(out, gates, x, s, h *float32, width, n int)",
-		"moves the first n columns of a row on; n is a positive multiple of the lanes.")
-	out, h, n, width := arg("out"), arg("h"), arg("n"), strideArg("width")
+	function("gruForward"+v.name, "func(out, gates, x, s, h *float32, rows, width int)",
+		"moves rows on; rows and width are positive.")
+	out, h := arg("out"), arg("h")
+	span, width := v.newSpan(arg("width"), v.reg(15)), strideArg("width")
 	g, x, s := gates{arg("gates"), width}, gates{arg("x"), width}, gates{arg("s"), width}
-	in, z, r := v.reg(0), v.reg(11), v.reg(12)
+	in, t, old := v.reg(0), v.reg(10), v.reg(11)
 	v.logisticConstants()
-	v.each(n, []reg.GPVirtual{out, h, g.base, x.base, s.base}, func() {
-		for i, gate := range []reg.VecPhysical{z, r} {
-			VMOVUPS(x.part(i), in)
-			VADDPS(s.part(i), in, in)
-			VMOVAPS(v.logistic(in), gate)
-			VMOVUPS(gate, g.part(i))
-		}
-		VMULPS(s.part(2), r, r)
-		VADDPS(x.part(2), r, in)
-		c := v.tanh(in)
-		VMOVUPS(c, g.part(2))
-		VMOVUPS(Mem{Base: h}, in)
-		VSUBPS(c, in, in)
-		VMULPS(z, in, in)
-		VADDPS(c, in, in)
-		VMOVUPS(in, Mem{Base: out})
+	gateRows(width, []reg.GPVirtual{out, h}, []gates{g, x, s}, func() {
+		span.each("gates", func(at reg.GPVirtual, c columnsOf) {
+			g, x, s := g.at(at), x.at(at), s.at(at)
+			for i := range 2 {
+				c.load(x.part(i), in)
+				c.load(s.part(i), t)
+				VADDPS(t, in, in)
+				c.store(v.logistic(in), g.part(i))
+			}
+		})
+		span.each("state", func(at reg.GPVirtual, c columnsOf) {
+			g, x, s := g.at(at), x.at(at), s.at(at)
+			c.load(x.part(2), in)
+			c.load(s.part(2), t)
+			c.load(g.part(1), old)
+			VFMADD231PS(t, old, in)
+			n := v.tanh(in)
+			c.store(n, g.part(2))
+			c.load(offset(h, at), old)
+			VSUBPS(n, old, old)
+			c.load(g.part(0), t)
+			VFMADD231PS(t, old, n)
+			c.store(n, offset(out, at))
+		})
 	})
 }
 
 // gruBackward writes kernel.goGRUBackward.
 func gruBackward(v isa) {
-	function("gruBackward"+v.name, "func(dx, ds, dh, dout, gates, s, h *float32, width, n int)",
-		"takes the first n columns of a row back; n is a positive multiple of the lanes.")
-	dh, dout, h, n, width := arg("dh"), arg("dout"), arg("h"), arg("n"), strideArg("width")
+	function("gruBackward"+v.name, "func(dx, ds, dh, dout, gates, s, h *float32, rows, width int)",
+		"takes rows back; rows and width are positive.")
+	dh, dout, h := arg("dh"), arg("dout"), arg("h")
+	span, width := v.newSpan(arg("width"), v.reg(15)), strideArg("width")
 	dx, ds, g, s := gates{arg("dx"), width}, gates{arg("ds"), width}, gates{arg("gates"), width}, gates{arg("s"), width}
-	d, z, r, c, dc, t, one, dz := v.reg(0), v.reg(1), v.reg(2), v.reg(3), v.reg(4), v.reg(5), v.reg(6), v.reg(7)
+	d, z, r, n, dn, t, one, dz := v.reg(0), v.reg(1), v.reg(2), v.reg(3), v.reg(4), v.reg(5), v.reg(6), v.reg(7)
 	VBROADCASTSS(float(1), one)
-	v.each(n, []reg.GPVirtual{dx.base, ds.base, dh, dout, g.base, s.base, h}, func() {
-		VMOVUPS(Mem{Base: dout}, d)
-		VMOVUPS(g.part(0), z)
-		VMOVUPS(g.part(1), r)
-		VMOVUPS(g.part(2), c)
-		VMOVUPS(Mem{Base: h}, dz)
-		VSUBPS(c, dz, dz)
-		VMULPS(dz, d, dz)
-		VMULPS(c, c, c)
-		VSUBPS(c, one, c) // 1 - n²
-		VMULPS(z, d, t)
-		VSUBPS(t, d, dc) // d - d·z
-		VMOVUPS(t, Mem{Base: dh})
-		VMULPS(c, dc, dc)
-		VMULPS(z, z, t)
-		VSUBPS(t, z, t)
-		VMULPS(t, dz, dz)
-		VMOVUPS(dz, dx.part(0))
-		VMOVUPS(dz, ds.part(0))
-		VMULPS(s.part(2), dc, dz) // dr
-		VMULPS(r, r, t)
-		VSUBPS(t, r, t)
-		VMULPS(t, dz, dz)
-		VMOVUPS(dz, dx.part(1))
-		VMOVUPS(dz, ds.part(1))
-		VMOVUPS(dc, dx.part(2))
-		VMULPS(r, dc, dc)
-		VMOVUPS(dc, ds.part(2))
+	gateRows(width, []reg.GPVirtual{dh, dout, h}, []gates{dx, ds, g, s}, func() {
+		span.each("back", func(at reg.GPVirtual, c columnsOf) {
+			both := func(i int, value reg.VecPhysical) {
+				for _, to := range []gates{dx, ds} {
+					c.store(value, to.at(at).part(i))
+				}
+			}
+			g, s := g.at(at), s.at(at)
+			c.load(offset(dout, at), d)
+			c.load(g.part(0), z)
+			c.load(g.part(1), r)
+			c.load(g.part(2), n)
+			c.load(offset(h, at), dz)
+			VSUBPS(n, dz, dz)
+			VMULPS(dz, d, dz)
+			VFNMADD213PS(one, n, n) // 1 - n²
+			VMULPS(z, d, t)
+			VSUBPS(t, d, dn) // d - d·z
+			c.store(t, offset(dh, at))
+			VMULPS(n, dn, dn)
+			VFNMADD213PS(z, z, z) // z - z²
+			VMULPS(z, dz, dz)
+			both(0, dz)
+			c.load(s.part(2), t)
+			VMULPS(t, dn, t)
+			VMULPS(r, dn, dz) // dn·r, before r is lost
+			VFNMADD213PS(r, r, r)
+			VMULPS(r, t, t) // dr
+			both(1, t)
+			c.store(dn, dx.at(at).part(2))
+			c.store(dz, ds.at(at).part(2))
+		})
 	})
 }

@@ -29,6 +29,8 @@ func main() {
 		mulAdd(v)
 		squares(v)
 		addSquares(v)
+		most(v)
+		sum(v)
 		activation(v)
 		dropout(v)
 		sigmoid(v)

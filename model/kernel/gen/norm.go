@@ -81,6 +81,19 @@ func (c columnsOf) only(r reg.VecPhysical) {
 	}
 }
 
+// sum adds the columns at m to two vectors of float64. t and u are scratch.
+func (c columnsOf) sum(m Mem, t, u reg.VecPhysical, acc []reg.VecPhysical) {
+	if c.tail != nil {
+		c.load(m, t)
+		c.accumulate(t, u, acc)
+		return
+	}
+	for h := range 2 { // conversion on the way from memory is the cheaper one
+		VCVTPS2PD(m.Offset(h*c.bytes()/2), t)
+		VADDPD(t, acc[h], acc[h])
+	}
+}
+
 // eachRow writes body in a loop over rows, the pointers moving on by stride.
 func eachRow(name string, rows, stride reg.GPVirtual, pointers []reg.GPVirtual, body func()) {
 	left := GP64()
@@ -157,15 +170,7 @@ func rowSums(v isa) {
 	v.inRows([]string{"x"}, []string{"sums"}, func(s span, matrix, pair []reg.GPVirtual) {
 		v.clear(acc)
 		s.each("sum", func(at reg.GPVirtual, c columnsOf) {
-			if c.tail == nil { // conversion on the way from memory is the cheaper one
-				for h := range 2 {
-					VCVTPS2PD(offset(matrix[0], at).Offset(h*v.bytes()/2), t)
-					VADDPD(t, acc[h], acc[h])
-				}
-				return
-			}
-			c.load(offset(matrix[0], at), t)
-			v.accumulate(t, u, acc)
+			c.sum(offset(matrix[0], at), t, u, acc)
 		})
 		v.total(acc, t)
 		VMOVSD(acc[0].AsX(), Mem{Base: pair[0]})

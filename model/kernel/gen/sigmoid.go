@@ -8,17 +8,26 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// unary writes a kernel dst = f(x). body gets x in
-// register 0 and returns the register of its result; prepare fills registers
-// that stay.
+// The functions here multiply and add in one rounding, which plain Go does not:
+// they differ from it in the last bits. So that a value does not depend on where
+// in memory it stands, the rest of an array that fills no vector is computed by
+// the same instructions, behind a mask.
+
+// unary writes a kernel dst = f(x). body gets x in register 0 and returns the
+// register of its result; prepare fills registers that stay.
 func unary(v isa, name, doc string, prepare func(), body func(z reg.VecPhysical) reg.VecPhysical) {
 	function(name+v.name, "func(dst, x *float32, n int)", "computes dst = "+doc+".")
-	dst, x, n := arg("dst"), arg("x"), arg("n")
+	mapped(v, arg("dst"), arg("x"), arg("n"), prepare, body)
+}
+
+func mapped(v isa, dst, x, n reg.GPVirtual, prepare func(), body func(z reg.VecPhysical) reg.VecPhysical) {
+	s := v.newSpan(n, v.reg(15))
 	prepare()
-	v.loop(n, func(at reg.GPVirtual) {
-		VMOVUPS(offset(x, at), v.reg(0))
-		VMOVUPS(body(v.reg(0)), offset(dst, at))
+	s.each("vector", func(at reg.GPVirtual, c columnsOf) {
+		c.load(offset(x, at), v.reg(0))
+		c.store(body(v.reg(0)), offset(dst, at))
 	})
+	return_()
 }
 
 func sigmoid(v isa) {
@@ -36,7 +45,7 @@ func (v isa) logisticConstants() {
 	VBROADCASTSS(float(-87.33), v.reg(8))
 }
 
-// logistic is kernel.sigmoid, operation by operation, of z, which is register 0.
+// logistic is kernel.sigmoid of z, which is register 0.
 // It uses registers 1 to 9 and returns one of them.
 func (v isa) logistic(z reg.VecPhysical) reg.VecPhysical {
 	a, f, r, p, t := v.reg(1), v.reg(2), v.reg(3), v.reg(4), v.reg(5)
@@ -50,8 +59,8 @@ func (v isa) logistic(z reg.VecPhysical) reg.VecPhysical {
 	return p
 }
 
-// tanh is kernel.tanh, operation by operation, of x, which is register 0. It
-// uses registers 1 to 5 and returns one of them.
+// tanh is kernel.tanh of x, which is register 0. It uses registers 1 to 5 and
+// returns one of them.
 func (v isa) tanh(x reg.VecPhysical) reg.VecPhysical {
 	q, p, d, t := v.reg(1), v.reg(2), v.reg(3), v.reg(5)
 	VBROADCASTSS(float(7.90531110763549805), t)
@@ -59,41 +68,58 @@ func (v isa) tanh(x reg.VecPhysical) reg.VecPhysical {
 	VBROADCASTSS(float(-7.90531110763549805), t)
 	VMAXPS(x, t, x)
 	VMULPS(x, x, q)
-	polynomial(q, p, t, -2.76076847742355e-16, 2.00018790482477e-13, -8.60467152213735e-11, 5.12229709037114e-08,
+	v.polynomial(q, p, t, -2.76076847742355e-16, 2.00018790482477e-13, -8.60467152213735e-11, 5.12229709037114e-08,
 		1.48572235717979e-05, 6.37261928875436e-04, 4.89352455891786e-03)
-	polynomial(q, d, t, 1.19825839466702e-06, 1.18534705686654e-04, 2.26843463243900e-03, 4.89352518554385e-03)
+	v.polynomial(q, d, t, 1.19825839466702e-06, 1.18534705686654e-04, 2.26843463243900e-03, 4.89352518554385e-03)
 	VMULPS(p, x, p)
 	VDIVPS(d, p, p)
 	return p
 }
 
 // polynomial evaluates p at q, coefficients from the highest power down.
-func polynomial(q, p, t reg.VecPhysical, coefficients ...float32) {
+func (v isa) polynomial(q, p, t reg.VecPhysical, coefficients ...float32) {
 	VBROADCASTSS(float(coefficients[0]), p)
 	for _, c := range coefficients[1:] {
-		VMULPS(q, p, p)
-		VBROADCASTSS(float(c), t)
-		VADDPS(t, p, p)
+		v.timesPlus(q, c, p, t)
 	}
+}
+
+// timesPlus computes p = p·q + c. AVX2 needs the scratch register t.
+func (v isa) timesPlus(q reg.VecPhysical, c float32, p, t reg.VecPhysical) {
+	if v.lanes == 16 {
+		VFMADD213PS_BCST(float(c), q, p)
+		return
+	}
+	VBROADCASTSS(float(c), t)
+	VFMADD213PS(t, q, p)
+}
+
+// plusTimes computes p += q·c.
+func (v isa) plusTimes(q reg.VecPhysical, c float32, p, t reg.VecPhysical) {
+	if v.lanes == 16 {
+		VFMADD231PS_BCST(float(c), q, p)
+		return
+	}
+	VBROADCASTSS(float(c), t)
+	VFMADD231PS(t, q, p)
 }
 
 // exponential writes kernel.goExp.
 func exponential(v isa) {
 	function("exp"+v.name, "func(dst, x *float32, shift float32, n int)", "computes dst = e^(x-shift), x no more than shift.")
-	dst, x, n := arg("dst"), arg("x"), arg("n")
-	shift, a, p, low := v.reg(0), v.reg(1), v.reg(4), v.reg(8)
-	broadcastArg("shift", shift)
-	VBROADCASTSS(float(-87.33), low)
-	v.loop(n, func(at reg.GPVirtual) {
-		VMOVUPS(offset(x, at), a)
+	shift, p, low := v.reg(1), v.reg(4), v.reg(8)
+	mapped(v, arg("dst"), arg("x"), arg("n"), func() {
+		broadcastArg("shift", shift)
+		VBROADCASTSS(float(-87.33), low)
+	}, func(a reg.VecPhysical) reg.VecPhysical {
 		VSUBPS(shift, a, a)
 		v.exp(a, v.reg(2), v.reg(3), p, v.reg(5))
 		v.zeroBelow(a, low, p)
-		VMOVUPS(p, offset(dst, at))
+		return p
 	})
 }
 
-// softplus is kernel.goSoftplus, operation by operation.
+// softplus is kernel.goSoftplus.
 func softplus(v isa) {
 	sign, two, low, none := v.reg(6), v.reg(7), v.reg(8), v.reg(10)
 	unary(v, "softplus", "log(1+e^x)", func() {
@@ -109,42 +135,40 @@ func softplus(v isa) {
 		VADDPS(two, p, r)
 		VDIVPS(r, p, r) // s
 		VMULPS(r, r, f) // q
-		polynomial(f, p, t, 2.0/13, 2.0/11, 2.0/9, 2.0/7, 2.0/5, 2.0/3, 2)
-		VMULPS(r, p, p)
+		v.polynomial(f, p, t, 2.0/13, 2.0/11, 2.0/9, 2.0/7, 2.0/5, 2.0/3, 2)
 		VMAXPS(z, none, z) // NaN passes
-		VADDPS(z, p, p)
+		VFMADD213PS(z, r, p)
 		return p
 	})
 }
 
 // exp computes p = e^a as kernel.exp does, but for the values that underflow.
 func (v isa) exp(a, f, r, p, t reg.VecPhysical) {
-	times := func(c float32, x, to reg.VecPhysical) {
-		VBROADCASTSS(float(c), t)
-		VMULPS(t, x, to)
+	const nearest = 0
+	VBROADCASTSS(float(math.Log2E), t)
+	VMULPS(t, a, f)
+	if v.lanes == 16 {
+		VRNDSCALEPS(U8(nearest), f, f)
+	} else {
+		VROUNDPS(U8(nearest), f, f)
 	}
-	plus := func(c float32, x reg.VecPhysical) {
-		VBROADCASTSS(float(c), t)
-		VADDPS(t, x, x)
+	VMOVAPS(a, r)
+	v.plusTimes(f, -0.693359375, r, t)
+	v.plusTimes(f, 2.12194440e-4, r, t)
+	v.polynomial(r, p, t, 1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)
+	VMULPS(r, r, t)
+	VFMADD213PS(r, t, p) // p·r² + r
+	VBROADCASTSS(float(1), t)
+	VADDPS(t, p, p)
+	if v.lanes == 16 {
+		VSCALEFPS(f, p, p)
+		return
 	}
-	times(math.Log2E, a, f)
-	plus(-0.5, f)
-	VCVTTPS2DQ(f, p)
-	VCVTDQ2PS(p, f)
-	times(0.693359375, f, r)
-	VSUBPS(r, a, r)
-	times(2.12194440e-4, f, f)
-	VADDPS(f, r, r)
-	exponent := v.reg(9)
+	VCVTPS2DQ(f, f)
 	VBROADCASTSS(constant(127), t)
-	VPADDD(t, p, exponent)
-	VPSLLD(U8(23), exponent, exponent)
-	polynomial(r, p, t, 1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)
-	VMULPS(r, r, f)
+	VPADDD(t, f, f)
+	VPSLLD(U8(23), f, f)
 	VMULPS(f, p, p)
-	VADDPS(r, p, p)
-	plus(1, p)
-	VMULPS(exponent, p, p)
 }
 
 // zeroBelow clears the lanes of p where a < low.
