@@ -31,9 +31,9 @@ type memory[T Element] struct {
 // maxValues bounds a buffer.
 const maxValues = 1 << 28
 
-// newBuffer makes the memory of a value for batch rows. A free dimension is the
-// batch where it leads or bears no name, or the name of one that leads; others
-// need a size.
+// newBuffer makes the memory of a value for batch rows. The batch is the free
+// dimension of that name or, where none has it, a free one that leads. Other
+// free dimensions need a size.
 func newBuffer(v onnx.Value, batch int, sizes map[string]int) (buffer, error) {
 	if v.Shape == nil {
 		return nil, fmt.Errorf("onnxruntime: %s has no declared shape, want one: export the model with shapes", v.Name)
@@ -46,7 +46,7 @@ func newBuffer(v onnx.Value, batch int, sizes map[string]int) (buffer, error) {
 			switch {
 			case named:
 				shape[i] = n
-			case i == 0 || v.Axes[i] == onnx.BatchAxis:
+			case v.Axes[i] == onnx.BatchAxis || i == 0 && !slices.Contains(v.Axes, onnx.BatchAxis):
 				shape[i], free = batch, append(free, i)
 			default:
 				return nil, fmt.Errorf("onnxruntime: dimension %d of %s is free, want a fixed size beside the batch", i, v)

@@ -3,9 +3,11 @@ package onnxruntime
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"moments/model"
+	"moments/weights/onnx"
 )
 
 // tolerance is how far the runtime may be from the kernels.
@@ -57,6 +59,10 @@ func oneOp(random *rand.Rand) map[model.Op]model.Network {
 		model.EnsembleHead:  draw(func(b model.Builder) model.Outputs { return out(model.Heads(b, members(b), 2)) }),
 		model.Sigmoid:       draw(func(b model.Builder) model.Outputs { return last(model.Classify(b, members(b))) }),
 		model.MeanMembers:   draw(func(b model.Builder) model.Outputs { return last(model.Classify(b, model.Heads(b, members(b), 2))) }),
+		model.GRU:           draw(func(b model.Builder) model.Outputs { return out(model.Recurrent(b, b.EventInput("x", 5), 4)) }),
+		model.Select: draw(func(b model.Builder) model.Outputs {
+			return out(model.SelectRow(b, b.EventInput("x", 5), b.Input("row", 1)))
+		}),
 		model.Temper: draw(func(b model.Builder) model.Outputs {
 			return last(model.Classify(b, model.EnsembleLinear(b, b.Input("x", 5), 1, 4, model.Init{}, model.Identity)))
 		}),
@@ -75,6 +81,25 @@ func TestOpsMatchTheKernels(t *testing.T) {
 		}
 		t.Run(op.String(), func(t *testing.T) { checkConformance(t, r, networks[op], random) })
 	}
+}
+
+// overEvents runs ops that compute row by row over events, two recurrent layers
+// and a classifier on a selected event.
+func overEvents(b model.Builder) model.Outputs {
+	types := model.Embed(b.In("types"), b.EventInput("types", 2), []int{4, 9}, 3)
+	amounts := model.Piecewise(b.In("amounts"), b.EventInput("amounts", 2), [][]float32{{-1, 0, 2}, {0, 1}}, 4)
+	x := model.Linear(b.In("mix"), b.Concat(types, amounts), 6, model.ReLU)
+	x = model.Recurrent(b.In("second"), model.Recurrent(b.In("first"), x, 8), 5)
+	last := model.SelectRow(b, x, b.Input("row", 1))
+	members := model.EnsembleLinear(b.In("members"), b.Concat(last, b.Input("numeric", 3)), 3, 4, model.FanIn(4), model.ReLU)
+	outputs := model.Classify(b, model.Heads(b.In("head"), members, 2))
+	outputs["states"] = x
+	outputs["event_members"] = model.EnsembleLinear(b.In("copies"), x, 2, 3, model.FanIn(4), model.LeakyReLU)
+	return outputs
+}
+
+func TestNetworksOfEventsMatchTheKernels(t *testing.T) {
+	checkConformance(t, openRuntime(t), draw(overEvents), rand.New(rand.NewPCG(3, 3)))
 }
 
 func TestArchitecturesMatchTheKernels(t *testing.T) {
@@ -99,21 +124,78 @@ func checkConformance(t *testing.T, r *Runtime, network model.Network, random *r
 	params := randomParams(g, random)
 	program, loaded := compile(t, g, params), export(t, r, g, params)
 	for _, rows := range []int{1, 1000} {
-		native, foreign := program.NewSession(rows), newSession(t, loaded, rows, nil)
+		j := newJourneys(random, rows)
+		native := program.NewJourneySession(rows, j.events())
+		foreign := newSession(t, loaded, rows, map[string]int{onnx.TimeAxis: len(j.steps)})
+		copy(Input[int32](foreign, onnx.InputLengths), j.lengths)
 		for _, in := range g.Inputs() {
-			x := randomRows(g, in, random, rows)
-			copy(native.Input(in.Name), x)
-			copy(Input[float32](foreign, in.Name), x)
+			j.fill(g, in, random, native.Input(in.Name), Input[float32](foreign, in.Name))
 		}
-		if err := native.Run(rows); err != nil {
+		if err := native.RunJourneys(rows, j.steps); err != nil {
 			t.Fatal(err)
 		}
 		if err := foreign.Run(rows); err != nil {
 			t.Fatal(err)
 		}
-		for name := range g.Outputs {
-			compare(t, name, rows, Output[float32](foreign, name), native.Output(name))
+		for name, n := range g.Outputs {
+			got := Output[float32](foreign, name)
+			if n.Shape[0] == model.Events {
+				got = j.pack(got, n.RowSize())
+			}
+			compare(t, name, rows, got, native.Output(name))
 		}
+	}
+}
+
+// journeys are a batch of journeys by falling length, as package model packs
+// them.
+type journeys struct {
+	lengths []int32
+	steps   []int // journeys that have a first event, a second and so on
+}
+
+func newJourneys(random *rand.Rand, n int) journeys {
+	j := journeys{lengths: make([]int32, n)}
+	for i := range j.lengths {
+		j.lengths[i] = 1 + random.Int32N(12)
+	}
+	slices.SortFunc(j.lengths, func(a, b int32) int { return int(b - a) })
+	for t := range j.lengths[0] {
+		j.steps = append(j.steps, len(slices.DeleteFunc(slices.Clone(j.lengths), func(l int32) bool { return l <= t })))
+	}
+	return j
+}
+
+func (j journeys) events() (n int) {
+	for _, step := range j.steps {
+		n += step
+	}
+	return n
+}
+
+// pack takes the events out of a padded tensor (time, batch, width).
+func (j journeys) pack(padded []float32, width int) (packed []float32) {
+	for t, step := range j.steps {
+		packed = append(packed, padded[t*len(j.lengths)*width:][:step*width]...)
+	}
+	return packed
+}
+
+// fill draws an input, packed and padded. Input "row" selects events: here by
+// their row, there by their step.
+func (j journeys) fill(g *model.Graph, in *model.Node, random *rand.Rand, native, padded []float32) {
+	switch {
+	case in.Name == "row":
+		for i, length := range j.lengths {
+			step := random.IntN(int(length))
+			padded[i], native[i] = float32(step), float32(journeys{steps: j.steps[:step]}.events()+i)
+		}
+	case in.Shape[0] == model.Events:
+		copy(padded, randomRows(g, in, random, len(j.lengths)*len(j.steps)))
+		copy(native, j.pack(padded, in.Width()))
+	default:
+		copy(native, randomRows(g, in, random, len(j.lengths)))
+		copy(padded, native)
 	}
 }
 

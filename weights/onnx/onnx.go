@@ -30,8 +30,17 @@ const (
 	IRVersion = 8
 )
 
-// BatchAxis names the free leading dimension of inputs and outputs.
-const BatchAxis = "batch"
+// Names of the free dimensions of inputs and outputs: (batch, width), or of
+// events (time, batch, width), padded at the end of each journey.
+const (
+	BatchAxis = "batch"
+	TimeAxis  = "time"
+)
+
+// InputLengths is the int32 input (batch) of networks that read events: the
+// number of events of each journey. An input that selects one event of each
+// journey (see model.SelectRow) counts them from 0: the last is lengths-1.
+const InputLengths = "lengths"
 
 // An Options says what Encode writes beside the network.
 type Options struct {

@@ -21,6 +21,8 @@ var Rules = map[model.Op]Rule{
 	model.Sigmoid:         sigmoid,
 	model.MeanMembers:     meanMembers,
 	model.Temper:          temper,
+	model.GRU:             gru,
+	model.Select:          selectRow,
 }
 
 func concat(w *writer, n *model.Node) value {
@@ -50,7 +52,7 @@ func (w *writer) linear(n *model.Node, x string, weight, bias *model.Node) value
 // embedding gathers row ids[c]+Offsets[c] for each column c: (B, C) ids to
 // (B, C, w), seen as (B, C·w).
 func embedding(w *writer, n *model.Node) value {
-	ids := w.do(n, "Cast", []string{w.in(n.In[0])}, attributeInt("to", int(elementInt64)))
+	ids := w.do(n, "Cast", []string{w.in(n.In[0])}, attributeInt("to", int(Int64)))
 	ids = w.do(n, "Add", []string{ids, w.ints(n, "offsets", n.Offsets...)})
 	rows := w.do(n, "Gather", []string{w.in(n.In[1]), ids}, attributeInt("axis", 0))
 	return value{shaped: w.reshape(n, rows, -1, n.Width())}

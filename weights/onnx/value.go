@@ -19,8 +19,6 @@ const (
 	Text    ElementType = 8
 	Bool    ElementType = 9
 	Float64 ElementType = 11
-
-	elementInt64 = Int64
 )
 
 // String names the type as the format does.

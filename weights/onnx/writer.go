@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -43,7 +44,14 @@ func (w *writer) write(g *model.Graph, params map[string][]float32, outputs []st
 	w.params = params
 	for _, n := range g.Inputs() {
 		w.used[n.Name] = true
-		w.graph.Input = append(w.graph.Input, valueInfo(n.Name, n.Shape, w.options.Inputs[n.Name]))
+		w.graph.Input = append(w.graph.Input, valueInfo(n.Name, Float32, n.Shape, w.options.Inputs[n.Name]))
+	}
+	if slices.ContainsFunc(g.Nodes, func(n *model.Node) bool { return leads(n, model.Events) }) {
+		if w.used[InputLengths] {
+			return fmt.Errorf("the network has an input %q, which is what the lengths of journeys are named", InputLengths)
+		}
+		w.used[InputLengths] = true
+		w.graph.Input = append(w.graph.Input, valueInfo(InputLengths, Int32, []int{model.Batch}, "the number of events of each journey"))
 	}
 	for _, name := range outputs {
 		w.used[name] = true
@@ -66,8 +74,8 @@ func (w *writer) write(g *model.Graph, params map[string][]float32, outputs []st
 		if !ok {
 			return fmt.Errorf("the network has no output %q", name)
 		}
-		w.append("Identity", name, []string{w.in(n)})
-		w.graph.Output = append(w.graph.Output, valueInfo(name, n.Shape, ""))
+		w.output(name, n)
+		w.graph.Output = append(w.graph.Output, valueInfo(name, Float32, n.Shape, ""))
 	}
 	return nil
 }
@@ -90,11 +98,27 @@ func (w *writer) initialise(params []*model.Node) error {
 	return nil
 }
 
-// in is the name of n's value in n's own shape.
+// output gives n's value its name.
+func (w *writer) output(name string, n *model.Node) {
+	if leads(n, model.Events) {
+		w.append("Reshape", name, []string{w.in(n), w.padded(n)})
+		return
+	}
+	w.append("Identity", name, []string{w.in(n)})
+}
+
+func leads(n *model.Node, dimension int) bool { return len(n.Shape) > 0 && n.Shape[0] == dimension }
+
+// in is the name of n's value in n's own shape; of events, all rows of all
+// journeys, (time·batch, ...).
 func (w *writer) in(n *model.Node) string {
 	v, computed := w.values[n.ID]
 	if !computed {
-		return n.Name
+		if !leads(n, model.Events) {
+			return n.Name
+		}
+		v.shaped = w.reshape(n, n.Name, leading(n.Shape)...)
+		w.values[n.ID] = v
 	}
 	if v.shaped == "" {
 		v.shaped = w.reshape(n, v.rows, leading(n.Shape)...)
@@ -105,13 +129,10 @@ func (w *writer) in(n *model.Node) string {
 
 // rows is the name of n's value as a matrix of rows of n's width.
 func (w *writer) rows(n *model.Node) string {
-	v, computed := w.values[n.ID]
 	if len(n.Shape) == 2 {
 		return w.in(n)
 	}
-	if !computed {
-		v.shaped = n.Name
-	}
+	v := w.values[n.ID] // inputs have two dimensions, so n is computed
 	if v.rows == "" {
 		v.rows = w.reshape(n, v.shaped, -1, n.Width())
 		w.values[n.ID] = v
@@ -173,7 +194,7 @@ func (w *writer) floats(name string, shape []int, data []float32) string {
 	for _, x := range data {
 		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(x))
 	}
-	return w.initialiser(name, onnxpb.TensorProto_FLOAT, shape, raw)
+	return w.initialiser(name, Float32, shape, raw)
 }
 
 // ints appends an int64 vector of node n and returns its name.
@@ -182,10 +203,10 @@ func (w *writer) ints(n *model.Node, what string, values ...int) string {
 	for _, x := range values {
 		raw = binary.LittleEndian.AppendUint64(raw, uint64(x))
 	}
-	return w.initialiser(w.name(n, what), onnxpb.TensorProto_INT64, []int{len(values)}, raw)
+	return w.initialiser(w.name(n, what), Int64, []int{len(values)}, raw)
 }
 
-func (w *writer) initialiser(name string, kind onnxpb.TensorProto_DataType, shape []int, raw []byte) string {
+func (w *writer) initialiser(name string, kind ElementType, shape []int, raw []byte) string {
 	dims := make([]int64, len(shape))
 	for i, d := range shape {
 		dims[i] = int64(d)
@@ -196,20 +217,27 @@ func (w *writer) initialiser(name string, kind onnxpb.TensorProto_DataType, shap
 	return name
 }
 
-// valueInfo describes a float32 input or output.
-func valueInfo(name string, shape []int, doc string) *onnxpb.ValueInfoProto {
+// valueInfo describes an input or output; events are padded, (time, batch, ...).
+func valueInfo(name string, kind ElementType, shape []int, doc string) *onnxpb.ValueInfoProto {
 	dims := &onnxpb.TensorShapeProto{}
+	free := func(name string) {
+		dims.Dim = append(dims.Dim, &onnxpb.TensorShapeProto_Dimension{Value: &onnxpb.TensorShapeProto_Dimension_DimParam{DimParam: name}})
+	}
 	for _, d := range shape {
-		dim := &onnxpb.TensorShapeProto_Dimension{Value: &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: int64(d)}}
-		if d == model.Batch {
-			dim.Value = &onnxpb.TensorShapeProto_Dimension_DimParam{DimParam: BatchAxis}
+		switch d {
+		case model.Events:
+			free(TimeAxis)
+			free(BatchAxis)
+		case model.Batch:
+			free(BatchAxis)
+		default:
+			dims.Dim = append(dims.Dim, &onnxpb.TensorShapeProto_Dimension{Value: &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: int64(d)}})
 		}
-		dims.Dim = append(dims.Dim, dim)
 	}
 	info := &onnxpb.ValueInfoProto{
 		Name: proto.String(name),
 		Type: &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{TensorType: &onnxpb.TypeProto_Tensor{
-			ElemType: proto.Int32(int32(onnxpb.TensorProto_FLOAT)), Shape: dims,
+			ElemType: proto.Int32(int32(kind)), Shape: dims,
 		}}},
 	}
 	if doc != "" {

@@ -81,5 +81,5 @@ func zipMapClasses(n *onnxpb.NodeProto) []string {
 
 // matrix describes a float32 output of free length.
 func matrix(name string, columns int) *onnxpb.ValueInfoProto {
-	return valueInfo(name, []int{Free, columns}, "")
+	return valueInfo(name, Float32, []int{Free, columns}, "")
 }
