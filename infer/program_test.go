@@ -38,6 +38,14 @@ func architectures(random *rand.Rand) map[string]model.Network {
 	}
 }
 
+// journeyNetwork reads events and a table.
+func journeyNetwork(random *rand.Rand) model.Network {
+	return &model.Journey{
+		Events: table(random, 5, 6), Table: table(random, 7, 9), Targets: 2, State: 16, Token: 4, TypeSize: 3,
+		Members: 3, Width: 24, Layers: 2, Embedding: 6, CategoryWidth: 5,
+	}
+}
+
 func build(t testing.TB, network model.Network) *model.Graph {
 	t.Helper()
 	g, err := model.Build(network)
@@ -76,6 +84,8 @@ func TestEveryOpHasAKernel(t *testing.T) {
 func TestArchitecturesMatchTheReference(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 1))
 	networks := architectures(random)
+	networks["journey"] = journeyNetwork(random)
+	networks["journey/events"] = &model.Journey{Events: table(random, 2, 4), Targets: 1, State: 9, Token: 2, TypeSize: 2, Members: 1, Width: 5, Layers: 1}
 	for _, kind := range model.Kinds() {
 		if networks[kind] == nil {
 			t.Errorf("architecture %s is not tested", kind)
@@ -129,11 +139,12 @@ func checkAgainstReference(t *testing.T, g *model.Graph, random *rand.Rand) {
 	t.Helper()
 	const rows = 9
 	params, inputs := randomParams(g, random), randomInputs(g, random, rows)
-	want := reference(g, params, inputs, rows)
-	s := compile(t, g, params).NewSession(rows + 3)
+	steps := []int{4, 3, 1, 1} // as many events as rows
+	want := reference(g, params, inputs, rows, steps...)
+	s := compile(t, g, params).NewJourneySession(rows+3, rows+2)
 	fill(s, inputs)
 	for range 2 { // the second run reads what the first has left of the inputs
-		if err := s.Run(rows); err != nil {
+		if err := s.RunJourneys(rows, steps); err != nil {
 			t.Fatal(err)
 		}
 	}

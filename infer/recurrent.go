@@ -82,8 +82,12 @@ func selectRows(c *Call) error {
 		events += journeys
 	}
 	for i, at := range c.In[1][:c.Rows] {
-		if !(at >= 0 && int(at) < events) || at != float32(int(at)) {
-			return fmt.Errorf("example %d is at row %v, want a whole number below %d", i, at, events)
+		if !(at >= -1 && int(at) < events) || at != float32(int(at)) {
+			return fmt.Errorf("example %d is at row %v, want a whole number below %d, or -1 for no event", i, at, events)
+		}
+		if at < 0 {
+			clear(c.Out[i*width:][:width])
+			continue
 		}
 		copy(c.Out[i*width:][:width], c.In[0][int(at)*width:])
 	}

@@ -112,12 +112,13 @@ func TestRunsOfEventsAreRefused(t *testing.T) {
 		row   float32
 		want  string
 	}{
-		"rising steps":    {[]int{1, 2}, 0, "no more than the step before"},
-		"an empty step":   {[]int{1, 0}, 0, "at least 1"},
-		"too many events": {[]int{2, 2, 1}, 0, "want at most 4"},
-		"no such row":     {[]int{2, 1}, 3, "want a whole number below 3"},
-		"half a row":      {[]int{2, 1}, 0.5, "want a whole number below 3"},
-		"no events":       {nil, 0, "want a whole number below 0"},
+		"rising steps":     {[]int{1, 2}, 0, "no more than the step before"},
+		"an empty step":    {[]int{1, 0}, 0, "at least 1"},
+		"too many events":  {[]int{2, 2, 1}, 0, "want at most 4"},
+		"no such row":      {[]int{2, 1}, 3, "want a whole number below 3"},
+		"half a row":       {[]int{2, 1}, 0.5, "want a whole number below 3"},
+		"before the start": {[]int{2, 1}, -2, "or -1 for no event"},
+		"no events":        {nil, 0, "want a whole number below 0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s.Input("row")[0] = c.row

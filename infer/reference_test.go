@@ -149,6 +149,9 @@ var referenceOps = map[model.Op]func(n *model.Node, in [][]float64, out []float6
 	},
 	model.Select: func(n *model.Node, in [][]float64, out []float64, steps []int) {
 		for i, at := range in[1] {
+			if at < 0 {
+				continue
+			}
 			copy(out[i*n.Width():(i+1)*n.Width()], in[0][int(at)*n.Width():])
 		}
 	},
@@ -214,11 +217,15 @@ func randomParams(g *model.Graph, random *rand.Rand) map[string][]float32 {
 	return params
 }
 
-// randomInputs draws rows for every input; category ids fit the tables.
+// randomInputs draws rows for every input, as many events as examples; category
+// ids fit the tables.
 func randomInputs(g *model.Graph, random *rand.Rand, rows int) map[string][]float32 {
 	inputs := map[string][]float32{}
 	for _, n := range g.Inputs() {
 		inputs[n.Name] = randomValues(random, rows*n.RowSize())
+	}
+	for i := range inputs[model.InputRow] {
+		inputs[model.InputRow][i] = float32(random.IntN(rows+1) - 1)
 	}
 	for _, n := range g.Nodes {
 		if n.Op != model.Embedding {

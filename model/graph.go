@@ -87,11 +87,18 @@ const (
 	OutputLogits         = "logits"         // (Batch, members, targets), what a classifier's loss reads
 	OutputProbability    = "probability"    // (Batch, targets), calibrated
 	OutputReconstruction = "reconstruction" // (Batch, features), what an autoencoder's loss reads
+	OutputNextType       = "next_type"      // (Events, types), logits of the type of the event that follows
+	OutputNextGap        = "next_gap"       // (Events, 1), the normalised time until it
 
 	InputNumeric  = "numeric"  // (Batch, F), normalised, no missing values
 	InputBinary   = "binary"   // (Batch, O), one-hot categories and missing-value indicators
 	InputCategory = "category" // (Batch, C), ids of many-levelled categories as whole floats
 	InputTime     = "time"     // (Batch, 4), of the denoiser: see TimeEmbedding
+
+	InputEventNumeric  = "event_numeric"  // (Events, N), as InputNumeric
+	InputEventBinary   = "event_binary"   // (Events, M), missing-value indicators
+	InputEventCategory = "event_category" // (Events, 1+C), ids of the type and of categorical attributes
+	InputRow           = "row"            // (Batch, 1), where the example's last event stands among the packed events, or -1 for none
 )
 
 // Inputs returns the nodes that are supplied at run time, in drawing order.

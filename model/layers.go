@@ -137,8 +137,8 @@ func Recurrent(b Builder, x *Node, width int) *Node {
 }
 
 // SelectRow picks the event of each example: row is (Batch, 1), its row among
-// the packed events as a whole float. x is (Events, w); the result is
-// (Batch, w).
+// the packed events as a whole float, or -1 for none, which yields zeros. x is
+// (Events, w); the result is (Batch, w).
 func SelectRow(b Builder, x, row *Node) *Node {
 	return b.do(&Node{Op: Select, In: []*Node{x, row}})
 }

@@ -30,6 +30,14 @@ trunk/0/adapter[3 21] trunk/0/weight[21 8] trunk/0/bias[8] trunk/1/weight[8 8] t
 		Denoiser{Features: 6, Width: 8, Layers: 2, Steps: 50},
 		`trunk/0/weight[10 8] trunk/0/bias[8] trunk/1/weight[8 8] trunk/1/bias[8] head/weight[8 6] head/bias[6]`,
 	},
+	"journey": {
+		Journey{Events: Table{Numeric: 2, Cardinalities: []int{7, 4}, Bins: 3}, Table: Table{Binary: 2}, Targets: 1,
+			State: 6, Token: 2, TypeSize: 3, Members: 2, Width: 5, Layers: 1},
+		`event/numeric/edges[2 4] event/numeric/slope[2 2] event/numeric/bias[2 2] event/numeric/weight[2 3 2] event/category/table[11 3]
+		recurrent/first[6] recurrent/weight[10 18] recurrent/bias[18] recurrent/state/weight[6 18] recurrent/state/bias[18]
+		trunk/0/adapter[2 8] trunk/0/weight[8 5] trunk/0/bias[5] head/weight[2 5 1] head/bias[2 1] temperature[1]
+		next/type/weight[6 7] next/type/bias[7] next/gap/weight[6 1] next/gap/bias[1]`,
+	},
 }
 
 func TestParameters(t *testing.T) {
@@ -133,7 +141,10 @@ func TestErrorsNameTheirPath(t *testing.T) {
 	if _, err := Build(TabM{Targets: 1, Members: 2, Width: 2, Layers: 1}); err == nil {
 		t.Error("a table without columns is accepted")
 	}
-	if _, err := (Saved{Kind: "transformer"}).Load(); err == nil || !strings.Contains(err.Error(), "want one of [denoiser mlp tabm]") {
+	if _, err := Build(Journey{Events: Table{Numeric: 1}, Targets: 1, State: 2, Members: 2, Width: 2, Layers: 1}); err == nil || !strings.Contains(err.Error(), "without a type") {
+		t.Errorf("events without a type: got error %v", err)
+	}
+	if _, err := (Saved{Kind: "transformer"}).Load(); err == nil || !strings.Contains(err.Error(), "want one of [denoiser journey mlp tabm]") {
 		t.Errorf("unknown architecture: got error %v", err)
 	}
 }

@@ -25,7 +25,7 @@ const (
 	MeanMembers     // (B, k, T) -> (B, T)
 	Temper          // p (B, T), temperature (T) -> sigmoid(logit(p)/temperature)
 	GRU             // x (E, in), first (h), weight (in, 3h), bias (3h), state weight (h, 3h), state bias (3h) -> (E, h): the state after each event
-	Select          // x (E, w), row (B, 1) -> (B, w): the event in that row, for each example
+	Select          // x (E, w), row (B, 1) -> (B, w): the event in that row, for each example; zeros where the row is -1
 )
 
 // An Activation follows a linear map.

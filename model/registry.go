@@ -11,6 +11,7 @@ import (
 var kinds = map[string]func() Network{
 	"mlp":      func() Network { return &MLP{} },
 	"tabm":     func() Network { return &TabM{} },
+	"journey":  func() Network { return &Journey{} },
 	"denoiser": func() Network { return &Denoiser{} },
 }
 

@@ -18,9 +18,30 @@ type Table struct {
 // without, they are used as they are. groups are the widths of the runs that
 // stem from one column.
 func (t Table) read(b Builder, embedding, categoryWidth int) (row *Node, groups []int) {
+	row, groups = t.readAs(b, examples, embedding, categoryWidth)
+	if row == nil {
+		b.fail("a table without columns")
+		row = b.Input(InputNumeric, 1)
+	}
+	return row, groups
+}
+
+// A source names the inputs of a table and says what there is a row for.
+type source struct {
+	numeric, binary, category string
+	rows                      int
+}
+
+var (
+	examples = source{InputNumeric, InputBinary, InputCategory, Batch}
+	events   = source{InputEventNumeric, InputEventBinary, InputEventCategory, Events}
+)
+
+// readAs is read from any source; nil where the table has no columns.
+func (t Table) readAs(b Builder, from source, embedding, categoryWidth int) (row *Node, groups []int) {
 	var parts []*Node
 	if t.Numeric > 0 {
-		x := b.Input(InputNumeric, t.Numeric)
+		x := b.input(from.numeric, from.rows, t.Numeric)
 		width := 1
 		if embedding > 0 {
 			x, width = Piecewise(b.In("numeric"), x, t.edges(), embedding), embedding
@@ -29,16 +50,15 @@ func (t Table) read(b Builder, embedding, categoryWidth int) (row *Node, groups 
 		groups = appendRuns(groups, t.Numeric, width)
 	}
 	if t.Binary > 0 {
-		parts = append(parts, b.Input(InputBinary, t.Binary))
+		parts = append(parts, b.input(from.binary, from.rows, t.Binary))
 		groups = appendRuns(groups, t.Binary, 1)
 	}
 	if c := len(t.Cardinalities); c > 0 {
-		parts = append(parts, Embed(b.In("category"), b.Input(InputCategory, c), t.Cardinalities, categoryWidth))
+		parts = append(parts, Embed(b.In("category"), b.input(from.category, from.rows, c), t.Cardinalities, categoryWidth))
 		groups = appendRuns(groups, c, categoryWidth)
 	}
 	if len(parts) == 0 {
-		b.fail("a table without columns")
-		parts = []*Node{b.Input(InputNumeric, 1)}
+		return nil, nil
 	}
 	return b.Concat(parts...), groups
 }
@@ -124,11 +144,16 @@ func (m TabM) Forward(b Builder) Outputs {
 	if m.Embedding == 0 {
 		start.Kind = GroupSign
 	}
-	h := EnsembleLinear(b.In("trunk/0"), x, m.Members, m.Width, start, ReLU)
-	for i := 1; i < depth(b, m.Layers); i++ {
-		h = Linear(b.In("trunk/%d", i), h, m.Width, ReLU)
+	return ensemble(b, x, start, m.Members, m.Width, m.Layers, m.Targets)
+}
+
+// ensemble is what follows the embeddings of TabM-mini.
+func ensemble(b Builder, x *Node, adapter Init, members, width, layers, targets int) Outputs {
+	h := EnsembleLinear(b.In("trunk/0"), x, members, width, adapter, ReLU)
+	for i := 1; i < depth(b, layers); i++ {
+		h = Linear(b.In("trunk/%d", i), h, width, ReLU)
 	}
-	return Classify(b, Heads(b.In("head"), h, m.Targets))
+	return Classify(b, Heads(b.In("head"), h, targets))
 }
 
 // Denoiser is a diffusion-scheduled denoising autoencoder: it sees a row with

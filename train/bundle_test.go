@@ -104,7 +104,7 @@ func compareScores(t *testing.T, p *Prepared, c Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := trainersOwn(t, b, p)
+	want := trainersOwn(t, b, p, p.Test)
 	for i, s := range scores {
 		for k, got := range s.Probabilities {
 			if math.Abs(float64(got)-want[i*len(p.Targets)+k]) > 1e-5 {
@@ -115,9 +115,9 @@ func compareScores(t *testing.T, p *Prepared, c Config) {
 }
 
 // trainersOwn is the blend of the classifiers as the training graphs compute it.
-func trainersOwn(t *testing.T, b *weights.Bundle, p *Prepared) []float64 {
+func trainersOwn(t *testing.T, b *weights.Bundle, p *Prepared, examples []features.Example) []float64 {
 	t.Helper()
-	test := newTable(p.Schema, p.Test, len(p.Targets))
+	test := newTable(p.Schema, examples, len(p.Targets))
 	blend := make([]float64, test.rows*len(p.Targets))
 	for _, n := range b.Networks {
 		if n.Role != weights.Classifier {
@@ -127,8 +127,15 @@ func trainersOwn(t *testing.T, b *weights.Bundle, p *Prepared) []float64 {
 		if err != nil {
 			t.Fatal(err)
 		}
-		problem := &classification{graph: g, targets: len(p.Targets), validation: test}
-		predicted, err := (&run{config: quick()}).predict(g, problem, n.Params)
+		tabular := &classification{graph: g, targets: len(p.Targets), validation: test}
+		var own problem = tabular
+		var says predicting = tabular
+		if n.Saved.Kind == "journey" {
+			followed := newJourneys(p.Schema, examples)
+			f := &following{classification: tabular, training: followed, validating: followed}
+			own, says = f, f
+		}
+		predicted, err := predict(g, own, says, test, n.Params, 32)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -155,12 +162,12 @@ func TestReadersAgree(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		session := program.NewJourneySession(journeys.batch, journeys.events)
+		session := program.NewJourneySession(threeJourneys.batch, threeJourneys.events)
 		var outputs []string
 		for output := range g.Outputs {
 			outputs = append(outputs, output)
 		}
-		l, err := newPredictor(g, params, journeys, outputs...)
+		l, err := newPredictor(g, params, threeJourneys, outputs...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -172,7 +179,7 @@ func TestReadersAgree(t *testing.T) {
 		if err := l.run(); err != nil {
 			t.Fatal(err)
 		}
-		if err := session.RunJourneys(journeys.batch, journeys.steps); err != nil {
+		if err := session.RunJourneys(threeJourneys.batch, threeJourneys.steps); err != nil {
 			t.Fatal(err)
 		}
 		for _, output := range outputs {
@@ -223,7 +230,7 @@ func TestTheFutureIsNotSeen(t *testing.T) {
 		t.Fatal(err)
 	}
 	var predictions, outcomes []float32
-	for i, v := range trainersOwn(t, b, p) {
+	for i, v := range trainersOwn(t, b, p, p.Test) {
 		predictions, outcomes = append(predictions, float32(v)), append(outcomes, p.Test[i].Labels[0])
 	}
 	if auroc := metric.AUROC(predictions, outcomes); math.Abs(auroc-0.5) > 0.06 { // 3.6 standard errors of 1,200 rows

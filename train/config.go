@@ -11,13 +11,18 @@ import (
 // Config is how networks are trained. DefaultConfig is one set for every data
 // set: published values (see the fields), or what held up on validation rows.
 type Config struct {
-	Architecture string // "tabm", or "mlp" for a plain perceptron
-	Members      int    // k of TabM-mini; published 32, a quarter of the cost at 16
-	Width        int    // d, hidden width; published 512; on tables of some thousand rows 128 validates as well, at a fraction of the cost
-	Layers       int    // hidden layers
-	Embedding    int    // width of a numeric column's piecewise-linear embedding; 0 for none, below 0 by their number
-	Category     int    // width of a many-levelled category's embedding
-	Ensemble     int    // independently seeded classifiers whose probabilities are averaged
+	Architecture string  // "tabm", or "mlp" for a plain perceptron
+	Members      int     // k of TabM-mini; published 32, a quarter of the cost at 16
+	Width        int     // d, hidden width; published 512; on tables of some thousand rows 128 validates as well, at a fraction of the cost
+	Layers       int     // hidden layers
+	Embedding    int     // width of a numeric column's piecewise-linear embedding; 0 for none, below 0 by their number
+	Category     int     // width of a many-levelled category's embedding
+	Ensemble     int     // independently seeded classifiers whose probabilities are averaged
+	Recurrent    int     // further classifiers that follow the events, where the task has any; 0 for none
+	State        int     // width of their recurrent unit
+	Token        int     // width of the piecewise-linear embedding of an event's number
+	TypeSize     int     // width of the embedding of an event's type and categories
+	Next         float64 // weight of what they say of the next event in their loss
 
 	Epochs, Patience int     // most epochs; epochs without a better validation loss before the end; see epochRows
 	Batch            int     // rows between two steps of the optimiser
@@ -43,6 +48,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Architecture: "tabm", Members: 16, Width: 128, Layers: 2, Embedding: -1, Category: 8, Ensemble: 3,
+		Recurrent: 0, State: 64, Token: 8, TypeSize: 16, Next: 0.1,
 		Epochs: 200, Patience: 8, Batch: 256, MicroBatch: 32, Threads: min(runtime.NumCPU(), 8),
 		LearningRate: 2e-3, WeightDecay: 3e-4, Dropout: 0.2, Clip: 1, PositiveWeight: 1, ExtraCuts: 2,
 		Denoise: true, DenoiseWidth: 256, DenoiseSteps: 3000,
@@ -61,6 +67,8 @@ func (c Config) validate() error {
 		{"width", float64(c.Width), c.Width >= 1, "at least 1"},
 		{"layers", float64(c.Layers), c.Layers >= 1, "at least 1"},
 		{"ensemble", float64(c.Ensemble), c.Ensemble >= 1, "at least 1"},
+		{"recurrent", float64(c.Recurrent), c.Recurrent >= 0, "at least 0"},
+		{"state", float64(c.State), c.State >= 1, "at least 1"},
 		{"epochs", float64(c.Epochs), c.Epochs >= 1, "at least 1"},
 		{"patience", float64(c.Patience), c.Patience >= 1, "at least 1"},
 		{"batch", float64(c.Batch), c.Batch >= 1, "at least 1"},

@@ -100,13 +100,13 @@ type state struct {
 func (s *schedule) crews(g *model.Graph, params *parameters, p problem) (learn, predict *crew, err error) {
 	var learners, predictors []*lane
 	for range max(1, s.threads) {
-		l, err := newLearner(g, params, rows{batch: s.micro}, p.learns())
+		l, err := newLearner(g, params, p.room(s.micro), p.learns())
 		if err != nil {
 			return nil, nil, err
 		}
 		l.dropout = s.dropout
 		learners = append(learners, l)
-		if l, err = newPredictor(g, params, rows{batch: s.micro}, p.reads()); err != nil {
+		if l, err = newPredictor(g, params, p.room(s.micro), p.reads()); err != nil {
 			return nil, nil, err
 		}
 		predictors = append(predictors, l)
@@ -161,6 +161,7 @@ type stepper struct {
 	learners        *crew
 	problem         problem
 	seed            uint64
+	micro           int       // rows of a micro-batch
 	rows            []int     // of the batch
 	number          uint64    // names the batch, for its random streams
 	losses, weights []float64 // by lane
@@ -169,7 +170,7 @@ type stepper struct {
 
 func (s *schedule) newStepper(learners *crew, p problem) *stepper {
 	lanes := len(learners.lanes)
-	t := &stepper{learners: learners, problem: p, seed: s.seed, losses: make([]float64, lanes), weights: make([]float64, lanes)}
+	t := &stepper{learners: learners, problem: p, seed: s.seed, micro: s.micro, losses: make([]float64, lanes), weights: make([]float64, lanes)}
 	t.share = t.runShare // once: making a function value of a method allocates
 	return t
 }
@@ -177,6 +178,7 @@ func (s *schedule) newStepper(learners *crew, p problem) *stepper {
 // gradients runs one batch through the learners, a share of its micro-batches
 // in each, and returns the sums of the losses and of the weights.
 func (t *stepper) gradients(rows []int, number uint64) (loss, weight float64, err error) {
+	t.problem.arrange(rows)
 	t.rows, t.number = rows, number
 	err = t.learners.each(t.share)
 	for i := range t.losses {
@@ -188,8 +190,8 @@ func (t *stepper) gradients(rows []int, number uint64) (loss, weight float64, er
 func (t *stepper) runShare(i int, l *lane) error {
 	clear(l.gradient.all)
 	t.losses[i], t.weights[i] = 0, 0
-	for m := i; m*l.most.batch < len(t.rows); m += len(t.losses) {
-		part := t.rows[m*l.most.batch : min((m+1)*l.most.batch, len(t.rows))]
+	for m := i; m*t.micro < len(t.rows); m += len(t.losses) {
+		part := t.rows[m*t.micro : min((m+1)*t.micro, len(t.rows))]
 		l.seed(mix(mix(t.seed, t.number), uint64(m)))
 		t.weights[i] += t.problem.fill(l, part)
 		if err := l.run(); err != nil {

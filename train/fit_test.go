@@ -215,10 +215,10 @@ func TestTemperature(t *testing.T) {
 		validation.weights[i] = 1
 		p[i] = float32(1 / (1 + math.Exp(-sharpened*z)))
 	}
-	if got := temperatures([][]float32{p, p}, validation, 1)[0]; math.Abs(float64(got)-sharpened) > 0.15 {
+	if got := temperatures([][]float32{p, p}, []float64{0.3, 0.7}, validation, 1)[0]; math.Abs(float64(got)-sharpened) > 0.15 {
 		t.Errorf("temperature is %g, want %g", got, sharpened)
 	}
-	if got := temperatures([][]float32{p}, &table{rows: n, labels: validation.labels, weights: make([]float32, n)}, 1)[0]; got != 1 {
+	if got := temperatures([][]float32{p}, []float64{1}, &table{rows: n, labels: validation.labels, weights: make([]float32, n)}, 1)[0]; got != 1 {
 		t.Errorf("temperature without labels is %g, want 1", got)
 	}
 }

@@ -31,6 +31,8 @@ type lane struct {
 	gradient *arena               // of the parameters; nil in a lane that only predicts
 	loss     float64              // of the last micro-batch, a sum over its rows
 
+	examples []int // of the micro-batch, where its rows are journeys
+
 	dropout float32 // rate; 0 when predicting
 	key     uint64  // of the dropout masks of this micro-batch
 	source  rand.PCG

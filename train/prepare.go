@@ -54,7 +54,7 @@ func Prepare(ctx context.Context, ds *datasets.Dataset, refs []datasets.Ref, par
 		return nil, err
 	}
 	p := &Prepared{Layout: ds.Layout(), Schema: schema, Targets: ds.TargetNames()}
-	encoder := schema.NewEncoder()
+	encoder, reader := schema.NewEncoder(), newTokenReader(schema)
 	own = 0
 	for cut, err := range ds.Cuts(ctx, cuts) {
 		if err != nil {
@@ -69,12 +69,73 @@ func Prepare(ctx context.Context, ds *datasets.Dataset, refs []datasets.Ref, par
 		}
 		ex := features.Example{Customer: cut.Journey.Customer, Cutoff: cut.Cutoff, Labels: append([]float32{}, cut.Labels...)}
 		encoder.EncodeJourney(cut.Journey, cut.Cutoff, &ex)
+		if c.Recurrent > 0 {
+			ex.Tokens = reader.read(cut.Journey, cut.Cutoff.Events)
+		}
 		*into = append(*into, ex)
 	}
 	if len(p.Train) == 0 {
 		return nil, fmt.Errorf("train: the training part is empty: the task yields %d labelled examples in all", len(refs))
 	}
-	return p, schema.FitNormalizer(p.Train, c.Seed)
+	if err := schema.FitNormalizer(p.Train, c.Seed); err != nil {
+		return nil, err
+	}
+	return p, schema.FitTokens(seenTokens(p.Train), c.Seed)
+}
+
+// A tokenReader reads the events of journeys that come with several cuts, one
+// after the other.
+type tokenReader struct {
+	encoder  *features.Encoder
+	customer string
+	tokens   *features.Tokens
+}
+
+func newTokenReader(s *features.Schema) *tokenReader {
+	return &tokenReader{encoder: s.NewEncoder()}
+}
+
+// read returns the tokens of a journey, at least the first n. Cuts of the same
+// journey share them.
+func (r *tokenReader) read(j *features.Journey, n int) *features.Tokens {
+	if r.tokens == nil || r.customer != j.Customer {
+		r.customer, r.tokens = j.Customer, &features.Tokens{}
+		r.encoder.Start(j.Profile)
+	}
+	for i := r.tokens.Events; i < n; i++ {
+		r.encoder.Append(&j.Events[i])
+		r.encoder.AppendToken(r.tokens)
+	}
+	return r.tokens
+}
+
+// seenTokens returns the tokens of every journey, those alone that an example
+// sees.
+func seenTokens(examples []features.Example) []*features.Tokens {
+	most, order := map[*features.Tokens]int{}, []*features.Tokens{}
+	for i := range examples {
+		t := examples[i].Tokens
+		if t == nil {
+			continue
+		}
+		if _, known := most[t]; !known {
+			order = append(order, t)
+		}
+		most[t] = max(most[t], examples[i].Cutoff.Events)
+	}
+	for i, t := range order {
+		order[i] = first(t, most[t])
+	}
+	return order
+}
+
+// first returns the first n tokens.
+func first(t *features.Tokens, n int) *features.Tokens {
+	if t.Events == 0 {
+		return t
+	}
+	ids, values := len(t.IDs)/t.Events, len(t.Values)/t.Events
+	return &features.Tokens{Events: n, IDs: t.IDs[:n*ids], Values: t.Values[:n*values]}
 }
 
 // part returns the examples of a part, nil for cuts that are in none.

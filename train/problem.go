@@ -24,6 +24,12 @@ func row(values []float32, i, width int) []float32 { return values[i*width:][:wi
 type problem interface {
 	// size is the number of training rows.
 	size() int
+	// room is what a lane must have room for, given the most training rows of a
+	// micro-batch.
+	room(rows int) rows
+	// arrange puts the rows of a batch into the order in which micro-batches are
+	// cut from it.
+	arrange(rows []int)
 	// fill makes training rows the lane's micro-batch and returns the sum of the
 	// weights that its loss is divided by. What it draws comes from lane.random.
 	fill(l *lane, rows []int) float64
@@ -44,11 +50,18 @@ type classification struct {
 }
 
 func (c *classification) size() int         { return c.train.rows }
+func (c *classification) room(n int) rows   { return rows{batch: n} }
+func (c *classification) arrange([]int)     {}
 func (c *classification) learns() objective { return crossEntropy(c.graph) }
 func (c *classification) reads() string     { return model.OutputProbability }
 
 func (c *classification) fill(l *lane, rows []int) float64 {
 	l.copyInputs(c.train, rows)
+	return c.label(l, rows)
+}
+
+// label sets the labels and weights of training rows that stand in the lane.
+func (c *classification) label(l *lane, rows []int) float64 {
 	labels, weights := l.inputs[leafLabels], l.inputs[leafWeights]
 	var sum float64
 	for slot, i := range rows {
@@ -73,15 +86,20 @@ func (c *classification) validate(predict *crew) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
+	return c.logLoss(p, c.validation), nil
+}
+
+// logLoss is the mean of the targets' log-losses by their known labels.
+func (c *classification) logLoss(p []float32, of *table) float64 {
 	var loss, rows float64
 	for t := range c.targets {
-		pt, yt := known(p, c.validation, t, c.targets)
+		pt, yt := known(p, of, t, c.targets)
 		if len(pt) > 0 {
 			loss += metric.LogLoss(pt, yt) * float64(len(pt))
 			rows += float64(len(pt))
 		}
 	}
-	return loss / rows, nil
+	return loss / rows
 }
 
 // probabilities predicts every row of a table, (rows, T).
@@ -120,6 +138,9 @@ func known(p []float32, t *table, target, targets int) (predictions, labels []fl
 func (l *lane) copyInputs(t *table, rows []int) {
 	l.batch = len(rows)
 	for _, in := range l.fed {
+		if in.Shape[0] != model.Batch || in.Name == model.InputRow {
+			continue // of events, which pack fills
+		}
 		to, from, width := l.inputs[in.Name], t.inputs[in.Name], in.Width()
 		for slot, i := range rows {
 			copy(row(to, slot, width), row(from, i, width))
@@ -143,6 +164,8 @@ func newDenoising(g *model.Graph, config model.Denoiser, train, validation *tabl
 }
 
 func (d *denoising) size() int         { return d.train.rows }
+func (d *denoising) room(n int) rows   { return rows{batch: n} }
+func (d *denoising) arrange([]int)     {}
 func (d *denoising) learns() objective { return squaredError(d.graph) }
 func (d *denoising) reads() string     { return model.OutputReconstruction }
 

@@ -110,7 +110,11 @@ func (o *operation) gruBlockBackward(first, end, start, rows int) {
 func selectRows(o *operation) {
 	width := o.node.Width()
 	for i, at := range o.in[1] {
-		copy(o.out[i*width:][:width], o.in[0][int(at)*width:])
+		if out := o.out[i*width:][:width]; at < 0 {
+			clear(out)
+		} else {
+			copy(out, o.in[0][int(at)*width:])
+		}
 	}
 }
 
@@ -118,6 +122,9 @@ func selectRowsBackward(o *operation) {
 	width := o.node.Width()
 	clear(o.din[0])
 	for i, at := range o.in[1] {
+		if at < 0 {
+			continue
+		}
 		kernel.Axpy(o.din[0][int(at)*width:][:width], 1, o.dout[i*width:][:width])
 	}
 }

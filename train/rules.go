@@ -30,7 +30,7 @@ func activation(n *model.Node) kernel.Activation { return kernel.Activation(n.Ac
 func (o *operation) drop(dst, x []float32) {
 	if o.node.Activation != model.Identity && o.lane.dropout > 0 {
 		kernel.Dropout(dst, x, o.lane.dropout, mix(o.lane.key, o.mask))
-	} else if &dst[0] != &x[0] {
+	} else if len(dst) > 0 && &dst[0] != &x[0] {
 		copy(dst, x)
 	}
 }

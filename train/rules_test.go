@@ -25,10 +25,12 @@ var architectures = map[string]model.Network{
 	"tabm":                    model.TabM{Table: smallTable, Targets: 2, Members: 4, Width: 9, Layers: 3, Embedding: 5, CategoryWidth: 3},
 	"tabm without embeddings": model.TabM{Table: smallTable, Targets: 1, Members: 3, Width: 8, Layers: 2, CategoryWidth: 2},
 	"denoiser":                model.Denoiser{Features: 6, Width: 10, Layers: 2, Steps: 50},
-	"recurrent":               recurrentNetwork{in: 4, width: 6, token: true},
+	"journey": model.Journey{Events: model.Table{Numeric: 2, Binary: 1, Cardinalities: []int{4, 3}, Edges: smallTable.Edges[:2]}, Table: smallTable,
+		Targets: 2, State: 6, Token: 3, TypeSize: 2, Members: 3, Width: 8, Layers: 2, Embedding: 4, CategoryWidth: 2},
+	"recurrent": recurrentNetwork{in: 4, width: 6, token: true},
 }
 
-// recurrentNetwork classifies journeys of events by the state after one of
+// recurrentNetwork classifies threeJourneys of events by the state after one of
 // them.
 type recurrentNetwork struct {
 	in, width int
@@ -41,7 +43,7 @@ func (n recurrentNetwork) Forward(b model.Builder) model.Outputs {
 		x = model.Linear(b.In("token"), x, n.in, model.ReLU)
 	}
 	h := model.Recurrent(b.In("recurrent"), x, n.width)
-	last := model.SelectRow(b, h, b.Input("row", 1))
+	last := model.SelectRow(b, h, b.Input(model.InputRow, 1))
 	head := model.EnsembleLinear(b.In("head"), last, 1, 1, model.Init{Kind: model.Constant, Bound: 1}, model.Identity)
 	head.In[1].Frozen = true
 	outputs := model.Classify(b, head)
@@ -49,18 +51,18 @@ func (n recurrentNetwork) Forward(b model.Builder) model.Outputs {
 	return outputs
 }
 
-// journeys are three journeys of different lengths, and a fourth without a
+// threeJourneys are three threeJourneys of different lengths, and a fourth without a
 // label of its own: five examples.
-var journeys = rows{batch: 5, events: 13, steps: []int{4, 4, 2, 2, 1}}
+var threeJourneys = rows{batch: 5, events: 13, steps: []int{4, 4, 2, 2, 1}}
 
 // sumOfSquares is an objective on any output, so that ops which stand behind
 // the logits are differentiated too.
 func sumOfSquares(name string, g *model.Graph) objective {
 	return objective{[]string{name}, func(l *lane) (*G.Node, error) {
-		return l.addLoss("SumOfSquares", g.Outputs[name], func(gradient, y []float32) float64 {
+		return l.addLoss("SumOfSquares", []*model.Node{g.Outputs[name]}, func(gradient, y [][]float32) float64 {
 			var loss float64
-			for i, v := range y {
-				gradient[i] = 2 * v
+			for i, v := range y[0] {
+				gradient[0][i] = 2 * v
 				loss += float64(v) * float64(v)
 			}
 			return loss
@@ -78,6 +80,10 @@ func TestGradients(t *testing.T) {
 		}
 		for output := range g.Outputs {
 			t.Run(name+"/"+output, func(t *testing.T) { checkGradients(t, g, sumOfSquares(output, g)) })
+		}
+		if _, ok := g.Outputs[model.OutputNextType]; ok {
+			t.Run(name+"/journey loss", func(t *testing.T) { checkGradients(t, g, journeyLoss(g, true)) })
+			t.Run(name+"/foretelling", func(t *testing.T) { checkGradients(t, g, journeyLoss(g, false)) })
 		}
 		if _, ok := g.Outputs[model.OutputLogits]; ok {
 			t.Run(name+"/cross-entropy", func(t *testing.T) { checkGradients(t, g, crossEntropy(g)) })
@@ -99,7 +105,7 @@ func checkGradients(t *testing.T, g *model.Graph, learn objective) {
 			}
 		}
 	}
-	l, err := newLearner(g, params, journeys, learn)
+	l, err := newLearner(g, params, threeJourneys, learn)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,13 +163,13 @@ func fillRandomly(l *lane, g *model.Graph, random *rand.Rand) {
 		for i := range x {
 			x[i] = float32(random.NormFloat64())
 			switch name {
-			case model.InputCategory:
+			case model.InputCategory, model.InputEventCategory, leafNextType:
 				x[i] = float32(random.IntN(3))
 			case model.InputBinary, leafLabels:
 				x[i] = float32(random.IntN(2))
-			case leafWeights:
+			case leafWeights, leafNextWeights:
 				x[i] = random.Float32()
-			case "row":
+			case model.InputRow:
 				x[i] = float32(random.IntN(l.events))
 			}
 		}

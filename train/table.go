@@ -10,7 +10,10 @@ import (
 
 // tableShape is the schema's row as the networks declare it.
 func tableShape(s *features.Schema) model.Table {
-	numeric, binary, cardinalities, edges := s.Table()
+	return shape(s.Table())
+}
+
+func shape(numeric, binary int, cardinalities []int, edges [][]float32) model.Table {
 	bins := 1
 	for _, e := range edges {
 		bins = max(bins, len(e)-1)

@@ -32,7 +32,7 @@ func TestTapeIsTheTapeMachine(t *testing.T) {
 // evaluate runs a learner once.
 func evaluate(t *testing.T, g *model.Graph, output string, stock bool) *lane {
 	t.Helper()
-	l, err := newLearner(g, newParameters(g, 3), journeys, sumOfSquares(output, g))
+	l, err := newLearner(g, newParameters(g, 3), threeJourneys, sumOfSquares(output, g))
 	if err != nil {
 		t.Fatal(err)
 	}

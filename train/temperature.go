@@ -6,8 +6,9 @@ import (
 
 // temperatures fits one temperature for each target on the validation split, so
 // that the mean of the networks' tempered probabilities has the least log-loss
-// (Guo et al., ICML 2017). All networks of the blend get the same ones.
-func temperatures(predictions [][]float32, validation *table, targets int) []float32 {
+// (Guo et al., ICML 2017). shares are the networks' weights in that mean. All
+// networks of the blend get the same ones.
+func temperatures(predictions [][]float32, shares []float64, validation *table, targets int) []float32 {
 	result := make([]float32, targets)
 	for t := range targets {
 		var logits [][]float64 // by network
@@ -22,7 +23,7 @@ func temperatures(predictions [][]float32, validation *table, targets int) []flo
 		}
 		result[t] = 1
 		if len(labels) > 0 {
-			result[t] = float32(math.Exp(goldenSection(-1.5, 1.5, func(logT float64) float64 { return blendLoss(logits, labels, math.Exp(logT)) })))
+			result[t] = float32(math.Exp(goldenSection(-1.5, 1.5, func(logT float64) float64 { return blendLoss(logits, shares, labels, math.Exp(logT)) })))
 		}
 	}
 	return result
@@ -30,12 +31,12 @@ func temperatures(predictions [][]float32, validation *table, targets int) []flo
 
 // blendLoss is the log-loss of the mean of the networks' probabilities at a
 // temperature.
-func blendLoss(logits [][]float64, labels []float32, temperature float64) float64 {
+func blendLoss(logits [][]float64, shares []float64, labels []float32, temperature float64) float64 {
 	var loss float64
 	for i, y := range labels {
 		p := 0.0
-		for _, z := range logits {
-			p += 1 / (1 + math.Exp(-z[i]/temperature)) / float64(len(logits))
+		for k, z := range logits {
+			p += shares[k] / (1 + math.Exp(-z[i]/temperature))
 		}
 		if y == 0 {
 			p = 1 - p

@@ -34,7 +34,10 @@ import (
 type Report struct {
 	Networks []NetworkReport `json:"networks"`
 	Rows     int             `json:"training_rows"`
-	Seconds  float64         `json:"seconds"`
+	// RecurrentShare is what the networks that follow the events weigh in the
+	// blend, as the validation split chose it.
+	RecurrentShare float64 `json:"recurrent_share"`
+	Seconds        float64 `json:"seconds"`
 }
 
 // A NetworkReport is the course of one network's training.
@@ -100,38 +103,190 @@ func (r *run) classifiers(ctx context.Context, b *weights.Bundle) error {
 		return err
 	}
 	b.PositiveRates = rates
-	training, validation := newTable(p.Schema, p.Train, len(p.Targets)), newTable(p.Schema, p.Validation, len(p.Targets))
-	var predictions [][]float32
-	for i := range c.Ensemble {
-		s := r.schedule(fmt.Sprintf("classifier-%d", i), mix(c.Seed, uint64(i)))
-		network := r.tabular()
-		g, err := model.Build(network)
-		if err != nil {
-			return err
-		}
-		problem := &classification{graph: g, targets: len(p.Targets), train: training, validation: validation}
-		for range p.Targets {
-			problem.positive = append(problem.positive, float32(c.PositiveWeight))
-			s.shift = append(s.shift, float32(math.Log(c.PositiveWeight)))
-		}
-		s.start = func(p *parameters) { p.startAtRates(rates) }
-		params, err := r.train(ctx, network, g, problem, s)
-		if err != nil {
-			return err
-		}
-		b.Networks = append(b.Networks, weights.Network{Name: s.name, Role: weights.Classifier, Saved: r.saved(network), Weight: 1 / float64(c.Ensemble), Params: params})
-		predicted, err := r.predict(g, problem, params)
-		if err != nil {
-			return err
-		}
-		predictions = append(predictions, predicted)
+	t := &targeted{
+		run: r, rates: rates,
+		training: newTable(p.Schema, p.Train, len(p.Targets)), validation: newTable(p.Schema, p.Validation, len(p.Targets)),
 	}
-	temperature := temperatures(predictions, validation, len(p.Targets))
-	for _, n := range b.Networks {
+	for i := range c.Ensemble {
+		if err := t.fitTabular(ctx, i); err != nil {
+			return err
+		}
+	}
+	if _, _, kinds, _ := p.Schema.TokenTable(); len(kinds) > 0 {
+		for i := range c.Recurrent {
+			if err := t.fitRecurrent(ctx, i); err != nil {
+				return err
+			}
+		}
+	}
+	b.Networks = append(b.Networks, t.blend()...)
+	return nil
+}
+
+// targeted is the training of the classifiers.
+type targeted struct {
+	*run
+	rates                []float64
+	training, validation *table
+	following            *following // the journeys, once a network has followed them
+	fitted               []candidate
+}
+
+// A candidate is a fitted classifier and what it says of the validation split.
+type candidate struct {
+	network   weights.Network
+	recurrent bool
+	predicted []float32
+}
+
+func (t *targeted) classification(g *model.Graph) *classification {
+	c := &classification{graph: g, targets: len(t.rates), train: t.training, validation: t.validation}
+	for range t.rates {
+		c.positive = append(c.positive, float32(t.config.PositiveWeight))
+	}
+	return c
+}
+
+func (t *targeted) fitTabular(ctx context.Context, i int) error {
+	s := t.schedule(fmt.Sprintf("classifier-%d", i), mix(t.config.Seed, uint64(i)))
+	network := t.tabular()
+	g, err := model.Build(network)
+	if err != nil {
+		return err
+	}
+	problem := t.classification(g)
+	return t.fit(ctx, network, g, problem, problem, s, false)
+}
+
+// fitRecurrent trains a network that follows the events.
+func (t *targeted) fitRecurrent(ctx context.Context, i int) error {
+	s := t.schedule(fmt.Sprintf("journey-%d", i), mix(t.config.Seed, 1<<33+uint64(i)))
+	s.batch, s.micro = max(1, s.batch/2), 32
+	network := t.recurrent()
+	g, err := model.Build(network)
+	if err != nil {
+		return err
+	}
+	if t.following == nil {
+		p := t.prepared
+		t.following = &following{
+			training: newJourneys(p.Schema, p.Train), validating: newJourneys(p.Schema, p.Validation), next: float32(t.config.Next),
+		}
+	}
+	problem := *t.following
+	problem.classification = t.classification(g)
+	return t.fit(ctx, network, g, &problem, &problem, s, true)
+}
+
+// predicting is a problem whose network says probabilities.
+type predicting interface {
+	probabilities(predict *crew, t *table) ([]float32, error)
+}
+
+func (t *targeted) fit(ctx context.Context, network model.Network, g *model.Graph, p problem, says predicting, s schedule, recurrent bool) error {
+	for range t.rates {
+		s.shift = append(s.shift, float32(math.Log(t.config.PositiveWeight)))
+	}
+	s.start = func(p *parameters) { p.startAtRates(t.rates) }
+	params, err := t.train(ctx, network, g, p, s)
+	if err != nil {
+		return err
+	}
+	predicted, err := predict(g, p, says, t.validation, params, s.micro)
+	if err != nil {
+		return err
+	}
+	t.fitted = append(t.fitted, candidate{
+		weights.Network{Name: s.name, Role: weights.Classifier, Saved: t.saved(network), Params: params}, recurrent, predicted,
+	})
+	return nil
+}
+
+// predict returns what saved parameters say of a table.
+func predict(g *model.Graph, p problem, says predicting, of *table, saved map[string]weights.Tensor, micro int) ([]float32, error) {
+	params := newParameters(g, 0)
+	if err := params.restore(saved); err != nil {
+		return nil, err
+	}
+	l, err := newPredictor(g, params, p.room(micro), model.OutputProbability)
+	if err != nil {
+		return nil, err
+	}
+	c := hire([]*lane{l})
+	defer c.dismiss()
+	return says.probabilities(c, of)
+}
+
+// blend weighs the candidates and tempers them. Those of a kind weigh the same;
+// the share of the recurrent ones is the multiple of a tenth that has the
+// lowest log-loss on the validation split, and where that is none, they are
+// left out.
+func (t *targeted) blend() []weights.Network {
+	targets := len(t.rates)
+	share, best := 0.0, math.Inf(1)
+	c := &classification{targets: targets}
+	for tenths := 0; tenths <= 10; tenths++ {
+		s := float64(tenths) / 10
+		if shares := t.shares(s); shares != nil {
+			loss := c.logLoss(t.mean(shares), t.validation)
+			t.options.Log.Debug("blended", "recurrent_share", s, "validation_loss", float32(loss))
+			if loss < best {
+				share, best = s, loss
+			}
+		}
+	}
+	shares := t.shares(share)
+	var networks []weights.Network
+	var predictions [][]float32
+	var kept []float64
+	for i, c := range t.fitted {
+		if shares[i] > 0 {
+			c.network.Weight = shares[i]
+			networks, predictions, kept = append(networks, c.network), append(predictions, c.predicted), append(kept, shares[i])
+		}
+	}
+	temperature := temperatures(predictions, kept, t.validation, targets)
+	for _, n := range networks {
 		copy(n.Params["temperature"].Data, temperature)
 	}
-	r.options.Log.Info("calibrated", "temperatures", temperature)
-	return nil
+	t.report.RecurrentShare = share
+	t.options.Log.Info("blended", "networks", len(networks), "recurrent_share", share, "validation_loss", float32(best), "temperatures", temperature)
+	return networks
+}
+
+// shares are the weights of the candidates when the recurrent ones have a share
+// of all; nil where there is none to have it.
+func (t *targeted) shares(recurrent float64) []float64 {
+	var count [2]float64 // tabular, recurrent
+	for _, c := range t.fitted {
+		count[index(c.recurrent)]++
+	}
+	if recurrent > 0 && count[1] == 0 || recurrent < 1 && count[0] == 0 {
+		return nil
+	}
+	shares := make([]float64, len(t.fitted))
+	for i, c := range t.fitted {
+		shares[i] = [2]float64{1 - recurrent, recurrent}[index(c.recurrent)] / count[index(c.recurrent)]
+	}
+	return shares
+}
+
+func index(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// mean is the candidates' weighted mean on the validation split.
+func (t *targeted) mean(shares []float64) []float32 {
+	sum := make([]float32, len(t.fitted[0].predicted))
+	for i, c := range t.fitted {
+		for k, p := range c.predicted {
+			sum[k] += float32(shares[i]) * p
+		}
+	}
+	return sum
 }
 
 // tabular returns the classifier's network.
@@ -140,14 +295,30 @@ func (r *run) tabular() model.Network {
 	if c.Architecture == "mlp" {
 		return &model.MLP{Table: shape, Targets: len(r.prepared.Targets), Hidden: slices.Repeat([]int{c.Width}, c.Layers), CategoryWidth: c.Category}
 	}
-	embedding := c.Embedding
-	if embedding < 0 {
-		embedding = embeddingWidth(shape.Numeric)
-	}
 	return &model.TabM{
 		Table: shape, Targets: len(r.prepared.Targets),
-		Members: c.Members, Width: c.Width, Layers: c.Layers, Embedding: embedding, CategoryWidth: c.Category,
+		Members: c.Members, Width: c.Width, Layers: c.Layers, Embedding: c.embedding(shape.Numeric), CategoryWidth: c.Category,
 	}
+}
+
+// recurrent returns the network that follows the events.
+func (r *run) recurrent() model.Network {
+	c, schema := r.config, r.prepared.Schema
+	numeric, binary, cardinalities, edges := schema.TokenTable()
+	table := tableShape(schema)
+	return &model.Journey{
+		Events: shape(numeric, binary, cardinalities, edges), Table: table, Targets: len(r.prepared.Targets),
+		State: c.State, Token: c.Token, TypeSize: c.TypeSize,
+		Members: c.Members, Width: c.Width, Layers: c.Layers, Embedding: c.embedding(table.Numeric), CategoryWidth: c.Category,
+	}
+}
+
+// embedding is the width of a numeric column's embedding among so many.
+func (c Config) embedding(numeric int) int {
+	if c.Embedding < 0 {
+		return embeddingWidth(numeric)
+	}
+	return c.Embedding
 }
 
 // embeddingWidth is 8, half of what is published, and less where there are so
@@ -207,21 +378,6 @@ func (r *run) train(ctx context.Context, network model.Network, g *model.Graph, 
 	r.options.Log.Info("trained", "network", s.name, "parameters", report.Parameters, "epochs", f.epochs, "best_epoch", f.bestEpoch,
 		"validation_loss", float32(f.validationLoss), "seconds", float32(report.Seconds))
 	return f.params, nil
-}
-
-// predict returns the validation probabilities of saved parameters.
-func (r *run) predict(g *model.Graph, p *classification, saved map[string]weights.Tensor) ([]float32, error) {
-	params := newParameters(g, 0)
-	if err := params.restore(saved); err != nil {
-		return nil, err
-	}
-	l, err := newPredictor(g, params, rows{batch: r.config.MicroBatch}, model.OutputProbability)
-	if err != nil {
-		return nil, err
-	}
-	c := hire([]*lane{l})
-	defer c.dismiss()
-	return p.probabilities(c, p.validation)
 }
 
 // saved describes one of this package's own networks, which are registered.

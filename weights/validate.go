@@ -127,7 +127,11 @@ func (b *Bundle) checkNetworks() error {
 // output with what its role wants.
 func (b *Bundle) checkFit(n *Network, g *model.Graph) error {
 	numeric, binary, cardinalities, _ := b.Schema.Table()
-	want := map[string]int{model.InputNumeric: numeric, model.InputBinary: binary, model.InputCategory: len(cardinalities)}
+	eventNumeric, eventBinary, eventCardinalities, _ := b.Schema.TokenTable()
+	want := map[string]int{
+		model.InputNumeric: numeric, model.InputBinary: binary, model.InputCategory: len(cardinalities), model.InputRow: 1,
+		model.InputEventNumeric: eventNumeric, model.InputEventBinary: eventBinary, model.InputEventCategory: len(eventCardinalities),
+	}
 	output, width := model.OutputProbability, len(b.Targets)
 	if n.Role == Denoiser {
 		want = map[string]int{model.InputNumeric: b.Schema.StandardWidth(), model.InputTime: model.TimeWidth}
@@ -142,16 +146,17 @@ func (b *Bundle) checkFit(n *Network, g *model.Graph) error {
 	if !ok || !slices.Equal(y.Shape, []int{model.Batch, width}) {
 		return fmt.Errorf("a %s of kind %s, want output %q of width %d", n.Role, n.Saved.Kind, output, width)
 	}
-	return checkTables(g, cardinalities)
+	return checkTables(g, map[string][]int{model.InputCategory: cardinalities, model.InputEventCategory: eventCardinalities})
 }
 
 // checkTables demands that every embedding has a row for every id that the
 // schema yields.
-func checkTables(g *model.Graph, cardinalities []int) error {
+func checkTables(g *model.Graph, yields map[string][]int) error {
 	for _, node := range g.Nodes {
-		if node.Op != model.Embedding || node.In[0].Name != model.InputCategory {
+		if node.Op != model.Embedding || yields[node.In[0].Name] == nil {
 			continue
 		}
+		cardinalities := yields[node.In[0].Name]
 		ends := append(slices.Clone(node.Offsets[1:]), node.In[1].Shape[0])
 		for c, end := range ends {
 			if rows := end - node.Offsets[c]; rows != cardinalities[c] {

@@ -189,6 +189,16 @@ func (s *assembly) fold(dbias, dtable, sums []float32) {
 	s.foldKernel(&dbias[0], &dtable[0], &sums[0], width, len(sums)/width)
 }
 
+// Lookups have at least one row of ids, and a table of at least one row.
+
+func (s *assembly) gather(dst []float32, l lookup) {
+	s.gatherKernel(&dst[0], l.columns*l.width, &l.ids[0], l.columns, &l.table[0], len(l.table)/l.width, l.width, l.rows)
+}
+
+func (s *assembly) scatterAdd(dy []float32, l lookup) {
+	s.scatterAddKernel(&dy[0], l.columns*l.width, &l.ids[0], l.columns, &l.table[0], len(l.table)/l.width, l.width, l.rows)
+}
+
 // The rows and the width of a run of gated units are positive.
 
 func (s *assembly) gruForward(out, gates, x, state, h []float32, rows, width int) {

@@ -289,6 +289,16 @@ func backwardAVX512(dslope *float32, dtable *float32, dy *float32, sums *float32
 //go:noescape
 func foldAVX512(dbias *float32, dtable *float32, sums *float32, width int, rows int)
 
+// gatherAVX512 copies rows of a table; rows, size and width are positive.
+//
+//go:noescape
+func gatherAVX512(dst *float32, yStride int, ids *float32, idStride int, table *float32, size int, width int, rows int)
+
+// scatterAddAVX512 adds to rows of a table; rows, size and width are positive.
+//
+//go:noescape
+func scatterAddAVX512(dy *float32, yStride int, ids *float32, idStride int, table *float32, size int, width int, rows int)
+
 // gruForwardAVX512 moves rows on; rows and width are positive.
 //
 //go:noescape
@@ -538,6 +548,16 @@ func backwardAVX2(dslope *float32, dtable *float32, dy *float32, sums *float32, 
 //
 //go:noescape
 func foldAVX2(dbias *float32, dtable *float32, sums *float32, width int, rows int)
+
+// gatherAVX2 copies rows of a table; rows, size and width are positive.
+//
+//go:noescape
+func gatherAVX2(dst *float32, yStride int, ids *float32, idStride int, table *float32, size int, width int, rows int)
+
+// scatterAddAVX2 adds to rows of a table; rows, size and width are positive.
+//
+//go:noescape
+func scatterAddAVX2(dy *float32, yStride int, ids *float32, idStride int, table *float32, size int, width int, rows int)
 
 // gruForwardAVX2 moves rows on; rows and width are positive.
 //

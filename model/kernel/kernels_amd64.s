@@ -6699,6 +6699,122 @@ summed:
 	VZEROUPPER
 	RET
 
+// func gatherAVX512(dst *float32, yStride int, ids *float32, idStride int, table *float32, size int, width int, rows int)
+// Requires: AVX, AVX512F, BMI2, CMOV
+TEXT ·gatherAVX512(SB), NOSPLIT, $0-64
+	MOVQ  dst+0(FP), AX
+	MOVQ  yStride+8(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  ids+16(FP), DX
+	MOVQ  idStride+24(FP), BX
+	SHLQ  $0x02, BX
+	MOVQ  table+32(FP), SI
+	MOVQ  size+40(FP), DI
+	MOVQ  width+48(FP), R8
+	MOVQ  R8, R9
+	ANDQ  $-16, R9
+	SUBQ  R9, R8
+	SHLQ  $0x02, R9
+	MOVL  $0x0000ffff, R10
+	MOVL  R8, R11
+	BZHIL R11, R10, R10
+	KMOVW R10, K1
+	MOVQ  width+48(FP), R10
+	SHLQ  $0x02, R10
+	MOVQ  rows+56(FP), R11
+	XORQ  R12, R12
+
+id:
+	VCVTTSS2SIQ (DX), R13
+	CMPQ        R13, DI
+	CMOVQCC     R12, R13
+	IMULQ       R10, R13
+	ADDQ        SI, R13
+	XORQ        R14, R14
+	CMPQ        R14, R9
+	JGE         columnsrest
+
+columns:
+	VMOVUPS (R13)(R14*1), Z0
+	VMOVUPS Z0, (AX)(R14*1)
+	ADDQ    $0x00000040, R14
+	CMPQ    R14, R9
+	JLT     columns
+
+columnsrest:
+	TESTQ     R8, R8
+	JZ        columnsend
+	VMOVUPS.Z (R13)(R14*1), K1, Z0
+	VMOVUPS   Z0, K1, (AX)(R14*1)
+
+columnsend:
+	ADDQ CX, AX
+	ADDQ BX, DX
+	DECQ R11
+	JNZ  id
+	VZEROUPPER
+	RET
+
+// func scatterAddAVX512(dy *float32, yStride int, ids *float32, idStride int, table *float32, size int, width int, rows int)
+// Requires: AVX, AVX512F, BMI2, CMOV
+TEXT ·scatterAddAVX512(SB), NOSPLIT, $0-64
+	MOVQ  dy+0(FP), AX
+	MOVQ  yStride+8(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  ids+16(FP), DX
+	MOVQ  idStride+24(FP), BX
+	SHLQ  $0x02, BX
+	MOVQ  table+32(FP), SI
+	MOVQ  size+40(FP), DI
+	MOVQ  width+48(FP), R8
+	MOVQ  R8, R9
+	ANDQ  $-16, R9
+	SUBQ  R9, R8
+	SHLQ  $0x02, R9
+	MOVL  $0x0000ffff, R10
+	MOVL  R8, R11
+	BZHIL R11, R10, R10
+	KMOVW R10, K1
+	MOVQ  width+48(FP), R10
+	SHLQ  $0x02, R10
+	MOVQ  rows+56(FP), R11
+	XORQ  R12, R12
+
+id:
+	VCVTTSS2SIQ (DX), R13
+	CMPQ        R13, DI
+	CMOVQCC     R12, R13
+	IMULQ       R10, R13
+	ADDQ        SI, R13
+	XORQ        R14, R14
+	CMPQ        R14, R9
+	JGE         columnsrest
+
+columns:
+	VMOVUPS (AX)(R14*1), Z0
+	VMOVUPS (R13)(R14*1), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, (R13)(R14*1)
+	ADDQ    $0x00000040, R14
+	CMPQ    R14, R9
+	JLT     columns
+
+columnsrest:
+	TESTQ     R8, R8
+	JZ        columnsend
+	VMOVUPS.Z (AX)(R14*1), K1, Z0
+	VMOVUPS.Z (R13)(R14*1), K1, Z1
+	VADDPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (R13)(R14*1)
+
+columnsend:
+	ADDQ CX, AX
+	ADDQ BX, DX
+	DECQ R11
+	JNZ  id
+	VZEROUPPER
+	RET
+
 // func gruForwardAVX512(out *float32, gates *float32, x *float32, s *float32, h *float32, rows int, width int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·gruForwardAVX512(SB), NOSPLIT, $0-56
@@ -10938,6 +11054,122 @@ summed:
 	ADDQ    $0x00000020, R8
 	CMPQ    R8, BX
 	JLT     columns
+	VZEROUPPER
+	RET
+
+// func gatherAVX2(dst *float32, yStride int, ids *float32, idStride int, table *float32, size int, width int, rows int)
+// Requires: AVX, CMOV
+TEXT ·gatherAVX2(SB), NOSPLIT, $0-64
+	MOVQ    dst+0(FP), AX
+	MOVQ    yStride+8(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    ids+16(FP), DX
+	MOVQ    idStride+24(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    table+32(FP), SI
+	MOVQ    size+40(FP), DI
+	MOVQ    width+48(FP), R8
+	MOVQ    R8, R9
+	ANDQ    $-8, R9
+	SUBQ    R9, R8
+	SHLQ    $0x02, R9
+	LEAQ    lanes<>+0(SB), R10
+	MOVQ    $0x00000008, R11
+	SUBQ    R8, R11
+	VMOVUPS (R10)(R11*4), Y15
+	MOVQ    width+48(FP), R10
+	SHLQ    $0x02, R10
+	MOVQ    rows+56(FP), R11
+	XORQ    R12, R12
+
+id:
+	VCVTTSS2SIQ (DX), R13
+	CMPQ        R13, DI
+	CMOVQCC     R12, R13
+	IMULQ       R10, R13
+	ADDQ        SI, R13
+	XORQ        R14, R14
+	CMPQ        R14, R9
+	JGE         columnsrest
+
+columns:
+	VMOVUPS (R13)(R14*1), Y0
+	VMOVUPS Y0, (AX)(R14*1)
+	ADDQ    $0x00000020, R14
+	CMPQ    R14, R9
+	JLT     columns
+
+columnsrest:
+	TESTQ      R8, R8
+	JZ         columnsend
+	VMASKMOVPS (R13)(R14*1), Y15, Y0
+	VMASKMOVPS Y0, Y15, (AX)(R14*1)
+
+columnsend:
+	ADDQ CX, AX
+	ADDQ BX, DX
+	DECQ R11
+	JNZ  id
+	VZEROUPPER
+	RET
+
+// func scatterAddAVX2(dy *float32, yStride int, ids *float32, idStride int, table *float32, size int, width int, rows int)
+// Requires: AVX, CMOV
+TEXT ·scatterAddAVX2(SB), NOSPLIT, $0-64
+	MOVQ    dy+0(FP), AX
+	MOVQ    yStride+8(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    ids+16(FP), DX
+	MOVQ    idStride+24(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    table+32(FP), SI
+	MOVQ    size+40(FP), DI
+	MOVQ    width+48(FP), R8
+	MOVQ    R8, R9
+	ANDQ    $-8, R9
+	SUBQ    R9, R8
+	SHLQ    $0x02, R9
+	LEAQ    lanes<>+0(SB), R10
+	MOVQ    $0x00000008, R11
+	SUBQ    R8, R11
+	VMOVUPS (R10)(R11*4), Y15
+	MOVQ    width+48(FP), R10
+	SHLQ    $0x02, R10
+	MOVQ    rows+56(FP), R11
+	XORQ    R12, R12
+
+id:
+	VCVTTSS2SIQ (DX), R13
+	CMPQ        R13, DI
+	CMOVQCC     R12, R13
+	IMULQ       R10, R13
+	ADDQ        SI, R13
+	XORQ        R14, R14
+	CMPQ        R14, R9
+	JGE         columnsrest
+
+columns:
+	VMOVUPS (AX)(R14*1), Y0
+	VMOVUPS (R13)(R14*1), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, (R13)(R14*1)
+	ADDQ    $0x00000020, R14
+	CMPQ    R14, R9
+	JLT     columns
+
+columnsrest:
+	TESTQ      R8, R8
+	JZ         columnsend
+	VMASKMOVPS (AX)(R14*1), Y15, Y0
+	VMASKMOVPS (R13)(R14*1), Y15, Y1
+	VADDPS     Y1, Y0, Y0
+	VMASKMOVPS Y0, Y15, (R13)(R14*1)
+
+columnsend:
+	ADDQ CX, AX
+	ADDQ BX, DX
+	DECQ R11
+	JNZ  id
 	VZEROUPPER
 	RET
 

@@ -68,6 +68,8 @@ type assembly struct {
 	backwardKernel func(dslope, dtable, dy, sums *float32, width, yStride int, x *float32, xStride int, bin *int32, frac *float32, rows int)
 	foldKernel     func(dbias, dtable, sums *float32, width, rows int)
 
+	gatherKernel, scatterAddKernel func(y *float32, yStride int, ids *float32, idStride int, table *float32, size, width, rows int)
+
 	gruForwardKernel  func(out, gates, x, s, h *float32, rows, width int)
 	gruBackwardKernel func(dx, ds, dh, dout, gates, s, h *float32, rows, width int)
 
@@ -103,6 +105,7 @@ var avx512 = &assembly{
 	mostKernel: mostAVX512, sumKernel: sumAVX512,
 	activationKernel: activationAVX512, dropoutKernel: dropoutAVX512, sigmoidKernel: sigmoidAVX512, softplusKernel: softplusAVX512, tanhKernel: tanhAVX512, expKernel: expAVX512, adamWKernel: adamWAVX512,
 	locateKernel: locateAVX512, prefixKernel: prefixAVX512, forwardKernel: forwardAVX512, backwardKernel: backwardAVX512, foldKernel: foldAVX512,
+	gatherKernel: gatherAVX512, scatterAddKernel: scatterAddAVX512,
 	gruForwardKernel: gruForwardAVX512, gruBackwardKernel: gruBackwardAVX512,
 	rowSumsKernel: rowSumsAVX512, rowSquaresKernel: rowSquaresAVX512,
 	layerNormKernel: layerNormAVX512, layerNormSumsKernel: layerNormSumsAVX512, layerNormBackwardKernel: layerNormBackwardAVX512,
@@ -124,6 +127,7 @@ var avx2 = &assembly{
 	mostKernel: mostAVX2, sumKernel: sumAVX2,
 	activationKernel: activationAVX2, dropoutKernel: dropoutAVX2, sigmoidKernel: sigmoidAVX2, softplusKernel: softplusAVX2, tanhKernel: tanhAVX2, expKernel: expAVX2, adamWKernel: adamWAVX2,
 	locateKernel: locateAVX2, prefixKernel: prefixAVX2, forwardKernel: forwardAVX2, backwardKernel: backwardAVX2, foldKernel: foldAVX2,
+	gatherKernel: gatherAVX2, scatterAddKernel: scatterAddAVX2,
 	gruForwardKernel: gruForwardAVX2, gruBackwardKernel: gruBackwardAVX2,
 	rowSumsKernel: rowSumsAVX2, rowSquaresKernel: rowSquaresAVX2,
 	layerNormKernel: layerNormAVX2, layerNormSumsKernel: layerNormSumsAVX2, layerNormBackwardKernel: layerNormBackwardAVX2,
@@ -135,7 +139,7 @@ var avx2 = &assembly{
 func (s *assembly) path(name string) *path {
 	return &path{
 		name: name, tileRows: len(s.tiles[0]) - 1, panel: 2 * s.lanes, strip: 8 * s.lanes,
-		tile: s.tile, rank: s.rank, dots: s.dots, transpose: transposeBlocks,
+		tile: s.tile, rank: s.rank, dots: s.dots, transpose: transposeBlocks, gather: s.gather, scatterAdd: s.scatterAdd,
 		elementwise: elementwise{
 			axpy: s.axpy, scale: s.scale, mul: s.mul, mulAdd: s.mulAdd, squares: s.squares, addSquares: s.addSquares, most: s.most, sum: s.sum,
 			activation: s.activation, dropout: s.dropout, sigmoid: s.sigmoid, softplus: s.softplus, tanh: s.tanh, exp: s.exp, adamW: s.adamW,

@@ -135,11 +135,17 @@ func lastBin(edges []float32) int {
 }
 
 // ensembleDense scales copies of x, (B, 1, in)·(k, in), and passes their rows
-// through one product.
+// through one product. One copy is its own row.
 func ensembleDense(w *writer, n *model.Node) value {
-	x := w.do(n, "Unsqueeze", []string{w.in(n.In[0]), w.ints(n, "axis", 1)})
-	x = w.do(n, "Mul", []string{x, w.in(n.In[1])})
-	return w.linear(n, w.reshape(n, x, -1, n.In[0].Width()), n.In[2], n.In[3])
+	x := w.in(n.In[0])
+	if members := n.Shape[1]; members > 1 {
+		x = w.do(n, "Unsqueeze", []string{x, w.ints(n, "axis", 1)})
+		x = w.do(n, "Mul", []string{x, w.in(n.In[1])})
+		x = w.reshape(n, x, -1, n.In[0].Width())
+	} else {
+		x = w.do(n, "Mul", []string{x, w.in(n.In[1])})
+	}
+	return w.linear(n, x, n.In[2], n.In[3])
 }
 
 // ensembleHead is a product for each member: (k, B, in)·(k, in, T), members
@@ -152,10 +158,14 @@ func ensembleHead(w *writer, n *model.Node) value {
 }
 
 func sigmoid(w *writer, n *model.Node) value {
-	return value{shaped: w.do(n, "Sigmoid", []string{w.in(n.In[0])})}
+	return asRows(n, w.do(n, "Sigmoid", []string{w.rows(n.In[0])}))
 }
 
+// meanMembers of one member is the member.
 func meanMembers(w *writer, n *model.Node) value {
+	if members := n.In[0].Shape[1]; members == 1 {
+		return value{shaped: w.rows(n.In[0])}
+	}
 	return value{shaped: w.do(n, "ReduceMean", []string{w.in(n.In[0])}, attributeInts("axes", 1), attributeInt("keepdims", 0))}
 }
 

@@ -18,7 +18,7 @@ type writer struct {
 	options Options
 	graph   *onnxpb.GraphProto
 	params  map[string][]float32
-	values  map[int]value // by node ID; none for inputs and parameters, which have their names
+	values  map[int]value // by node ID
 	used    map[string]bool
 }
 
@@ -56,7 +56,7 @@ func (w *writer) write(g *model.Graph, params map[string][]float32, outputs []st
 	for _, name := range outputs {
 		w.used[name] = true
 	}
-	if err := w.initialise(g.Params()); err != nil {
+	if err := w.checkParams(g.Params()); err != nil {
 		return err
 	}
 	for _, n := range g.Nodes {
@@ -80,8 +80,8 @@ func (w *writer) write(g *model.Graph, params map[string][]float32, outputs []st
 	return nil
 }
 
-// initialise appends the parameters, each under its name.
-func (w *writer) initialise(params []*model.Node) error {
+// checkParams demands the parameters and keeps their names for them.
+func (w *writer) checkParams(params []*model.Node) error {
 	for _, n := range params {
 		data, ok := w.params[n.Name]
 		if !ok || len(data) != n.RowSize() {
@@ -91,9 +91,6 @@ func (w *writer) initialise(params []*model.Node) error {
 	}
 	if len(w.params) != len(params) {
 		return fmt.Errorf("got %d parameters, want the %d that the network declares", len(w.params), len(params))
-	}
-	for _, n := range params {
-		w.floats(n.Name, n.Shape, w.params[n.Name])
 	}
 	return nil
 }
@@ -112,18 +109,21 @@ func leads(n *model.Node, dimension int) bool { return len(n.Shape) > 0 && n.Sha
 // in is the name of n's value in n's own shape; of events, all rows of all
 // journeys, (time·batch, ...).
 func (w *writer) in(n *model.Node) string {
-	v, computed := w.values[n.ID]
-	if !computed {
-		if !leads(n, model.Events) {
-			return n.Name
-		}
-		v.shaped = w.reshape(n, n.Name, leading(n.Shape)...)
-		w.values[n.ID] = v
+	v := w.values[n.ID]
+	if v.shaped != "" {
+		return v.shaped
 	}
-	if v.shaped == "" {
+	switch {
+	case n.Op == model.Param: // only those that something reads
+		v.shaped = w.floats(n.Name, n.Shape, w.params[n.Name])
+	case v.rows != "":
 		v.shaped = w.reshape(n, v.rows, leading(n.Shape)...)
-		w.values[n.ID] = v
+	case leads(n, model.Events):
+		v.shaped = w.reshape(n, n.Name, leading(n.Shape)...)
+	default:
+		v.shaped = n.Name
 	}
+	w.values[n.ID] = v
 	return v.shaped
 }
 

@@ -43,6 +43,8 @@ func main() {
 		forward(v)
 		backward(v)
 		fold(v)
+		gather(v)
+		scatterAdd(v)
 		gruForward(v)
 		gruBackward(v)
 		rowSums(v)
