@@ -59,13 +59,10 @@ func oneOp(random *rand.Rand) map[model.Op]model.Network {
 		model.EnsembleHead:  draw(func(b model.Builder) model.Outputs { return out(model.Heads(b, members(b), 2)) }),
 		model.Sigmoid:       draw(func(b model.Builder) model.Outputs { return last(model.Classify(b, members(b))) }),
 		model.MeanMembers:   draw(func(b model.Builder) model.Outputs { return last(model.Classify(b, model.Heads(b, members(b), 2))) }),
-<<<<<<< HEAD
 		model.GRU:           draw(func(b model.Builder) model.Outputs { return out(model.Recurrent(b, b.EventInput("x", 5), 4)) }),
 		model.Select: draw(func(b model.Builder) model.Outputs {
 			return out(model.SelectRow(b, b.EventInput("x", 5), b.Input("row", 1)))
 		}),
-=======
->>>>>>> b875db6 (Train a network that follows the events of a journey, and let validation weigh it in the blend)
 		model.Temper: draw(func(b model.Builder) model.Outputs {
 			return last(model.Classify(b, model.EnsembleLinear(b, b.Input("x", 5), 1, 4, model.Init{}, model.Identity)))
 		}),
