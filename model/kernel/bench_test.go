@@ -19,21 +19,20 @@ func benchPaths(b *testing.B, name string, run func(b *testing.B)) {
 	}
 }
 
-// peak is the arithmetic limit of the active path in GFLOP/s: the best of a few
-// runs of the largest tile on one and the same cache line.
+// peak is the arithmetic limit of the active path in GFLOP/s: the best of all
+// runs so far of the largest tile on one and the same cache line. It is measured
+// again each time, since the machine may have been busy before.
 func peak() float64 {
 	peaksMutex.Lock()
 	defer peaksMutex.Unlock()
-	if peaks[active.name] == 0 {
-		const k = 20_000
-		t := tile{rows: active.tileRows, cols: active.panel, k: k, ldc: active.panel,
-			a: make([]float32, 1), b: make([]float32, active.panel), c: make([]float32, active.tileRows*active.panel)}
-		for range 300 {
-			start := time.Now()
-			active.tile(&t)
-			speed := 2 * float64(t.rows*t.cols*k) / float64(time.Since(start).Nanoseconds())
-			peaks[active.name] = max(peaks[active.name], speed)
-		}
+	const k = 20_000
+	t := tile{rows: active.tileRows, cols: active.panel, k: k, ldc: active.panel,
+		a: make([]float32, 1), b: make([]float32, active.panel), c: make([]float32, active.tileRows*active.panel)}
+	for range 100 {
+		start := time.Now()
+		active.tile(&t)
+		speed := 2 * float64(t.rows*t.cols*k) / float64(time.Since(start).Nanoseconds())
+		peaks[active.name] = max(peaks[active.name], speed)
 	}
 	return peaks[active.name]
 }
@@ -116,7 +115,7 @@ func filled(n int) []byte {
 	return x
 }
 
-// time is how long bytes take at the best speed of some runs that move set.
+// time is how long bytes take at the best speed of all runs so far that move set.
 func (m *memoryLimits) time(kind string, set, moved int, run func()) float64 {
 	if moved == 0 {
 		return 0
@@ -124,15 +123,13 @@ func (m *memoryLimits) time(kind string, set, moved int, run func()) float64 {
 	m.Lock()
 	defer m.Unlock()
 	key := fmt.Sprint(kind, set)
-	if m.speeds[key] == 0 {
-		repeat := max(1, 1<<20/set)
-		for range 100 {
-			start := time.Now()
-			for range repeat {
-				run()
-			}
-			m.speeds[key] = max(m.speeds[key], float64(repeat*set)/float64(time.Since(start).Nanoseconds()))
+	repeat := max(1, 1<<20/set)
+	for range 100 {
+		start := time.Now()
+		for range repeat {
+			run()
 		}
+		m.speeds[key] = max(m.speeds[key], float64(repeat*set)/float64(time.Since(start).Nanoseconds()))
 	}
 	return float64(moved) / m.speeds[key]
 }

@@ -41,6 +41,10 @@ func transposeBlocks(dst []float32, ldd int, src []float32, lds, rows, cols int)
 	goTranspose(from(dst, i), ldd, from(src, i*lds), lds, rows-i, cols)
 }
 
+func (s *assembly) copyPanel(dst, src []float32, lds, rows int) {
+	s.panelKernel(&dst[0], &src[0], lds, rows)
+}
+
 // whole is how many of n values fill vectors.
 func (s *assembly) whole(n int) int { return n &^ (s.lanes - 1) }
 

@@ -189,6 +189,11 @@ func rankAVX512_4(c *float32, ldc int, a *float32, aRow int, aDepth int, b *floa
 //go:noescape
 func dotsAVX512(sums *float32, rows int, a *float32, lda int, x *float32, k int)
 
+// panelAVX512 writes rows of two vectors, lds apart in src, one after the other; rows is positive.
+//
+//go:noescape
+func panelAVX512(dst *float32, src *float32, lds int, rows int)
+
 // axpyAVX512 computes y += alpha·x.
 //
 //go:noescape
@@ -448,6 +453,11 @@ func rankAVX2_4(c *float32, ldc int, a *float32, aRow int, aDepth int, b *float3
 //
 //go:noescape
 func dotsAVX2(sums *float32, rows int, a *float32, lda int, x *float32, k int)
+
+// panelAVX2 writes rows of two vectors, lds apart in src, one after the other; rows is positive.
+//
+//go:noescape
+func panelAVX2(dst *float32, src *float32, lds int, rows int)
 
 // axpyAVX2 computes y += alpha·x.
 //

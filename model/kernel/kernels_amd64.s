@@ -5643,6 +5643,27 @@ rows1end:
 	VZEROUPPER
 	RET
 
+// func panelAVX512(dst *float32, src *float32, lds int, rows int)
+// Requires: AVX, AVX512F
+TEXT ·panelAVX512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ lds+16(FP), DX
+	SHLQ $0x02, DX
+	MOVQ rows+24(FP), BX
+
+row:
+	VMOVUPS (CX), Z0
+	VMOVUPS 64(CX), Z1
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	ADDQ    DX, CX
+	ADDQ    $0x00000080, AX
+	DECQ    BX
+	JNZ     row
+	VZEROUPPER
+	RET
+
 // func axpyAVX512(y *float32, alpha float32, x *float32, n int)
 // Requires: AVX, AVX512F
 TEXT ·axpyAVX512(SB), NOSPLIT, $0-32
@@ -9984,6 +10005,27 @@ rows1tail:
 	JMP          rows1
 
 rows1end:
+	VZEROUPPER
+	RET
+
+// func panelAVX2(dst *float32, src *float32, lds int, rows int)
+// Requires: AVX
+TEXT ·panelAVX2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ lds+16(FP), DX
+	SHLQ $0x02, DX
+	MOVQ rows+24(FP), BX
+
+row:
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    DX, CX
+	ADDQ    $0x00000040, AX
+	DECQ    BX
+	JNZ     row
 	VZEROUPPER
 	RET
 

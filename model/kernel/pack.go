@@ -82,12 +82,15 @@ func pack(buf *[]float32, transB bool, n, k0, k1 int, b []float32, ldb int) pane
 		if cols < panel {
 			clear(to)
 		}
-		if transB {
+		switch {
+		case transB:
 			active.transpose(to, panel, b[j*ldb+k0:], ldb, cols, k)
-			continue
-		}
-		for i := range k {
-			copy(to[i*panel:i*panel+cols], b[(k0+i)*ldb+j:])
+		case cols == panel:
+			active.copyPanel(to, b[k0*ldb+j:], ldb, k)
+		default:
+			for i := range k {
+				copy(to[i*panel:i*panel+cols], b[(k0+i)*ldb+j:])
+			}
 		}
 	}
 	return p
@@ -100,5 +103,12 @@ func columns(dst []float32, n, k int, b []float32, ldb int) {
 		for p := range column {
 			column[p] = b[p*ldb+j]
 		}
+	}
+}
+
+func goCopyPanel(dst, src []float32, lds, rows int) {
+	panel := len(dst) / rows
+	for i := range rows {
+		copy(dst[i*panel:(i+1)*panel], src[i*lds:])
 	}
 }

@@ -20,6 +20,7 @@ type path struct {
 	dots      func(sums, a []float32, lda int, x []float32, k int)
 	transpose func(dst []float32, ldd int, src []float32, lds, rows, cols int)
 
+	copyPanel  func(dst, src []float32, lds, rows int) // panel columns of rows lds apart
 	gather     func(dst []float32, l lookup)
 	scatterAdd func(dy []float32, l lookup)
 
@@ -82,7 +83,7 @@ type norm struct {
 
 var goPath = path{
 	name: "go", tileRows: 2, panel: 4,
-	tile: goTile, rank: goRank, dots: goDots, transpose: goTranspose, gather: goGather, scatterAdd: goScatterAdd,
+	tile: goTile, rank: goRank, dots: goDots, transpose: goTranspose, copyPanel: goCopyPanel, gather: goGather, scatterAdd: goScatterAdd,
 	elementwise: elementwise{
 		axpy: goAxpy, scale: goScale, mul: goMul, mulAdd: goMulAdd, squares: goSquares, addSquares: goAddSquares, most: goMost, sum: goSum,
 		activation: goActivation, dropout: goDropout, sigmoid: goSigmoid, softplus: goSoftplus, tanh: goTanh, exp: goExp, adamW: goAdamW,

@@ -45,6 +45,7 @@ type assembly struct {
 	ranks [narrow + 1]rankKernel // by depth
 
 	stripKernel      func(k int, a *float32, aDepth int, b *float32, bDepth, bPanel int, c *float32, ldc int, bias *float32, mode, last int)
+	panelKernel      func(dst, src *float32, lds, rows int)
 	dotsKernel       func(sums *float32, rows int, a *float32, lda int, x *float32, k int)
 	axpyKernel       func(y *float32, alpha float32, x *float32, n int)
 	scaleKernel      func(x *float32, alpha float32, n int)
@@ -100,7 +101,7 @@ var avx512 = &assembly{
 			tileAVX512x32r8, tileAVX512x32r9, tileAVX512x32r10, tileAVX512x32r11, tileAVX512x32r12, tileAVX512x32r13, tileAVX512x32r14},
 	},
 	ranks:       [...]rankKernel{nil, rankAVX512_1, rankAVX512_2, rankAVX512_3, rankAVX512_4},
-	stripKernel: stripAVX512, dotsKernel: dotsAVX512,
+	stripKernel: stripAVX512, dotsKernel: dotsAVX512, panelKernel: panelAVX512,
 	axpyKernel: axpyAVX512, scaleKernel: scaleAVX512, mulKernel: mulAVX512, mulAddKernel: mulAddAVX512, squaresKernel: squaresAVX512, addSquaresKernel: addSquaresAVX512,
 	mostKernel: mostAVX512, sumKernel: sumAVX512,
 	activationKernel: activationAVX512, dropoutKernel: dropoutAVX512, sigmoidKernel: sigmoidAVX512, softplusKernel: softplusAVX512, tanhKernel: tanhAVX512, expKernel: expAVX512, adamWKernel: adamWAVX512,
@@ -122,7 +123,7 @@ var avx2 = &assembly{
 			tileAVX2x16r1, tileAVX2x16r2, tileAVX2x16r3, tileAVX2x16r4, tileAVX2x16r5, tileAVX2x16r6},
 	},
 	ranks:       [...]rankKernel{nil, rankAVX2_1, rankAVX2_2, rankAVX2_3, rankAVX2_4},
-	stripKernel: stripAVX2, dotsKernel: dotsAVX2,
+	stripKernel: stripAVX2, dotsKernel: dotsAVX2, panelKernel: panelAVX2,
 	axpyKernel: axpyAVX2, scaleKernel: scaleAVX2, mulKernel: mulAVX2, mulAddKernel: mulAddAVX2, squaresKernel: squaresAVX2, addSquaresKernel: addSquaresAVX2,
 	mostKernel: mostAVX2, sumKernel: sumAVX2,
 	activationKernel: activationAVX2, dropoutKernel: dropoutAVX2, sigmoidKernel: sigmoidAVX2, softplusKernel: softplusAVX2, tanhKernel: tanhAVX2, expKernel: expAVX2, adamWKernel: adamWAVX2,
@@ -139,7 +140,7 @@ var avx2 = &assembly{
 func (s *assembly) path(name string) *path {
 	return &path{
 		name: name, tileRows: len(s.tiles[0]) - 1, panel: 2 * s.lanes, strip: 8 * s.lanes,
-		tile: s.tile, rank: s.rank, dots: s.dots, transpose: transposeBlocks, gather: s.gather, scatterAdd: s.scatterAdd,
+		tile: s.tile, rank: s.rank, dots: s.dots, transpose: transposeBlocks, copyPanel: s.copyPanel, gather: s.gather, scatterAdd: s.scatterAdd,
 		elementwise: elementwise{
 			axpy: s.axpy, scale: s.scale, mul: s.mul, mulAdd: s.mulAdd, squares: s.squares, addSquares: s.addSquares, most: s.most, sum: s.sum,
 			activation: s.activation, dropout: s.dropout, sigmoid: s.sigmoid, softplus: s.softplus, tanh: s.tanh, exp: s.exp, adamW: s.adamW,

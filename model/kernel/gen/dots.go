@@ -140,3 +140,22 @@ func transpose8() {
 	JNZ(LabelRef("block"))
 	return_()
 }
+
+// panelOf copies a panel, two vectors wide.
+func panelOf(v isa) {
+	function("panel"+v.name, "func(dst, src *float32, lds, rows int)", "writes rows of two vectors, lds apart in src, one after the other; rows is positive.")
+	dst, src, lds, rows := arg("dst"), arg("src"), strideArg("lds"), arg("rows")
+	t := v.regs(0, 2)
+	Label("row")
+	for h := range t {
+		VMOVUPS(Mem{Base: src, Disp: h * v.bytes()}, t[h])
+	}
+	for h := range t {
+		VMOVUPS(t[h], Mem{Base: dst, Disp: h * v.bytes()})
+	}
+	ADDQ(lds, src)
+	ADDQ(U32(uint32(2*v.bytes())), dst)
+	DECQ(rows)
+	JNZ(LabelRef("row"))
+	return_()
+}

@@ -23,6 +23,7 @@ func main() {
 			rank(v, depth)
 		}
 		dots(v)
+		panelOf(v)
 		axpy(v)
 		scale(v)
 		mul(v)
