@@ -1,5 +1,6 @@
 # Two commands do all the set-up: make demo, make test. Both install what is
-# missing (a C++ library for the embedded database) where they may.
+# missing (a C++ library for the embedded database, and for test the library of
+# ONNX Runtime) where they may.
 
 GO ?= go
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -9,7 +10,7 @@ export CGO_ENABLED = 1
 # Packages that run goroutines, for the race detector.
 RACED = ./cmd/... ./infer/... ./train/... ./datasets/...
 
-.PHONY: build demo test vet staticcheck race format generate tools clean
+.PHONY: build demo test vet staticcheck race format generate tools onnxruntime clean
 
 build: tools
 	$(GO) build -o bin/moments ./cmd/moments
@@ -18,7 +19,9 @@ build: tools
 demo: build
 	bin/moments demo
 
-test: tools
+# Without the library of ONNX Runtime the tests that need it are skipped by name.
+test: build
+	@.ci/onnxruntime >/dev/null || echo "make: no library of ONNX Runtime: the tests that need it are skipped" >&2
 	$(GO) test ./...
 
 vet: tools
@@ -39,6 +42,10 @@ generate:
 # DuckDB is linked as a static C++ library.
 tools:
 	@.ci/tools
+
+# The library that runs ONNX models of others, in the user's cache.
+onnxruntime: build
+	@.ci/onnxruntime
 
 clean:
 	rm -rf bin demo

@@ -153,7 +153,10 @@ func TestExportWritesEveryNetwork(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, in := range m.Inputs {
-			if d := inputs[in.Name]; len(d.Columns) != in.Shape[1] || d.Values == "" || !strings.Contains(r.stdout, in.String()) {
+			if in.Name == onnx.InputLengths {
+				continue // of no column
+			}
+			if d := inputs[in.Name]; len(d.Columns) != in.Shape[len(in.Shape)-1] || d.Values == "" || !strings.Contains(r.stdout, in.String()) {
 				t.Errorf("%s: input %s is described as %+v and printed in\n%s", n.Name, in, d, r.stdout)
 			}
 		}

@@ -32,12 +32,17 @@ func table(random *rand.Rand, numeric, bins int) model.Table {
 func architectures(random *rand.Rand) map[string]model.Network {
 	t := table(random, 7, 9)
 	return map[string]model.Network{
-		"mlp":           &model.MLP{Table: t, Targets: 2, Hidden: []int{33, 20}, CategoryWidth: 5},
-		"mlp/linear":    &model.MLP{Table: model.Table{Numeric: 4}, Targets: 1},
-		"tabm":          &model.TabM{Table: t, Targets: 3, Members: 4, Width: 24, Layers: 3, Embedding: 6, CategoryWidth: 5},
-		"tabm/plain":    &model.TabM{Table: model.Table{Binary: 5}, Targets: 1, Members: 3, Width: 16, Layers: 1},
-		"denoiser":      &model.Denoiser{Features: 13, Width: 40, Layers: 2, Steps: 10},
-		"denoiser/thin": &model.Denoiser{Features: 1, Width: 1, Layers: 1, Steps: 1},
+		"mlp":        &model.MLP{Table: t, Targets: 2, Hidden: []int{33, 20}, CategoryWidth: 5},
+		"mlp/linear": &model.MLP{Table: model.Table{Numeric: 4}, Targets: 1},
+		"tabm":       &model.TabM{Table: t, Targets: 3, Members: 4, Width: 24, Layers: 3, Embedding: 6, CategoryWidth: 5},
+		"tabm/plain": &model.TabM{Table: model.Table{Binary: 5}, Targets: 1, Members: 3, Width: 16, Layers: 1},
+		"journey": &model.Journey{
+			Events: table(random, 3, 4), Table: t, Targets: 2, State: 12, Token: 4, TypeSize: 5,
+			Members: 3, Width: 16, Layers: 2, Embedding: 4, CategoryWidth: 3,
+		},
+		"journey/events": &model.Journey{Events: model.Table{Cardinalities: []int{6}}, Targets: 1, State: 5, TypeSize: 3, Members: 2, Width: 8, Layers: 1},
+		"denoiser":       &model.Denoiser{Features: 13, Width: 40, Layers: 2, Steps: 10},
+		"denoiser/thin":  &model.Denoiser{Features: 1, Width: 1, Layers: 1, Steps: 1},
 	}
 }
 
@@ -157,8 +162,9 @@ type journeys struct {
 func newJourneys(random *rand.Rand, n int) journeys {
 	j := journeys{lengths: make([]int32, n)}
 	for i := range j.lengths {
-		j.lengths[i] = 1 + random.Int32N(12)
+		j.lengths[i] = random.Int32N(12)
 	}
+	j.lengths[0] = 12
 	slices.SortFunc(j.lengths, func(a, b int32) int { return int(b - a) })
 	for t := range j.lengths[0] {
 		j.steps = append(j.steps, len(slices.DeleteFunc(slices.Clone(j.lengths), func(l int32) bool { return l <= t })))
@@ -185,10 +191,13 @@ func (j journeys) pack(padded []float32, width int) (packed []float32) {
 // their row, there by their step.
 func (j journeys) fill(g *model.Graph, in *model.Node, random *rand.Rand, native, padded []float32) {
 	switch {
-	case in.Name == "row":
+	case in.Name == model.InputRow:
 		for i, length := range j.lengths {
-			step := random.IntN(int(length))
-			padded[i], native[i] = float32(step), float32(journeys{steps: j.steps[:step]}.events()+i)
+			step := random.IntN(int(length)+1) - 1
+			padded[i], native[i] = float32(step), -1
+			if step >= 0 {
+				native[i] = float32(journeys{steps: j.steps[:step]}.events() + i)
+			}
 		}
 	case in.Shape[0] == model.Events:
 		copy(padded, randomRows(g, in, random, len(j.lengths)*len(j.steps)))

@@ -34,14 +34,17 @@ func gru(w *writer, n *model.Node) value {
 	return value{shaped: w.reshape(n, y, -1, n.Width())} // (time, 1, batch, h)
 }
 
-// selectRow gathers row step·batch + journey for each journey.
+// selectRow gathers row step·batch + journey for each journey, zeros where the
+// step is below 0.
 func selectRow(w *writer, n *model.Node) value {
 	zero := w.initialiser(w.name(n, "zero"), Int64, nil, make([]byte, 8))
 	one := w.initialiser(w.name(n, "one"), Int64, nil, []byte{1, 0, 0, 0, 0, 0, 0, 0})
 	batch := w.do(n, "Gather", []string{w.do(n, "Shape", []string{InputLengths}), zero})
 	journey := w.do(n, "Range", []string{zero, batch, one})
-	step := w.reshape(n, w.in(n.In[1]), -1)
-	step = w.do(n, "Cast", []string{step}, attributeInt("to", int(Int64)))
+	step := w.do(n, "Cast", []string{w.in(n.In[1])}, attributeInt("to", int(Int64)))
+	none := w.do(n, "Less", []string{step, zero})
+	step = w.do(n, "Max", []string{w.reshape(n, step, -1), zero})
 	row := w.do(n, "Add", []string{w.do(n, "Mul", []string{step, batch}), journey})
-	return value{shaped: w.do(n, "Gather", []string{w.in(n.In[0]), row}, attributeInt("axis", 0))}
+	y := w.do(n, "Gather", []string{w.in(n.In[0]), row}, attributeInt("axis", 0))
+	return value{shaped: w.do(n, "Where", []string{none, w.floats(w.name(n, "none"), nil, []float32{0}), y})}
 }

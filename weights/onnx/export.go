@@ -109,7 +109,7 @@ func metadata(b *weights.Bundle, n *weights.Network) (map[string]string, error) 
 func describeInputs(b *weights.Bundle) map[string]InputDescription {
 	numeric, _, _, _ := b.Schema.Table()
 	names := b.Schema.StandardColumns()
-	category := InputDescription{Values: "ids of levels as whole numbers: 0 missing, 1 unseen, 2 and up the known levels in their order"}
+	category := InputDescription{Values: ids}
 	if n := b.Schema.Normalizer; n != nil {
 		columns, levels := b.Schema.Columns(), b.Schema.Levels()
 		for _, at := range n.Category {
@@ -117,12 +117,38 @@ func describeInputs(b *weights.Bundle) map[string]InputDescription {
 			category.Levels = append(category.Levels, levels[at-(len(columns)-len(levels))])
 		}
 	}
+	described := describeEvents(b)
+	described[model.InputNumeric] = InputDescription{Columns: names[:numeric], Values: "normal quantile of the column's rank among the training examples; missing is 0"}
+	described[model.InputBinary] = InputDescription{Columns: names[numeric:], Values: "1 where the column has the level, else 0"}
+	described[model.InputCategory] = category
+	return described
+}
+
+// describeEvents describes the inputs of networks that read events.
+func describeEvents(b *weights.Bundle) map[string]InputDescription {
+	numeric, binary := InputDescription{Values: "normal quantile of the number's rank among training events; missing is 0"}, InputDescription{Values: "1 where the number is missing, else 0"}
+	if n := b.Schema.TokenNormalizer; n != nil {
+		columns := b.Schema.TokenColumns()
+		for i := range n.Numeric {
+			numeric.Columns = append(numeric.Columns, columns[n.Numeric[i].Column])
+		}
+		for _, at := range n.Missing {
+			binary.Columns = append(binary.Columns, columns[at])
+		}
+	}
+	category := InputDescription{Columns: []string{"type"}, Levels: [][]string{b.Schema.Types}, Values: ids}
+	for _, a := range b.Schema.Attributes {
+		if a.Kind == "categorical" && a.Dropped == "" {
+			category.Columns, category.Levels = append(category.Columns, a.Name), append(category.Levels, a.Levels)
+		}
+	}
 	return map[string]InputDescription{
-		model.InputNumeric:  {Columns: names[:numeric], Values: "normal quantile of the column's rank among the training examples; missing is 0"},
-		model.InputBinary:   {Columns: names[numeric:], Values: "1 where the column has the level, else 0"},
-		model.InputCategory: category,
+		model.InputEventNumeric: numeric, model.InputEventBinary: binary, model.InputEventCategory: category,
+		model.InputRow: {Columns: []string{"step"}, Values: "the event of the journey that is the example's last, counted from 0; -1 for none"},
 	}
 }
+
+const ids = "ids of levels as whole numbers: 0 missing, 1 unseen, 2 and up the known levels in their order"
 
 // describeDenoiser describes what the anomaly network reads.
 func describeDenoiser(b *weights.Bundle) map[string]InputDescription {

@@ -38,8 +38,9 @@ const (
 )
 
 // InputLengths is the int32 input (batch) of networks that read events: the
-// number of events of each journey. An input that selects one event of each
-// journey (see model.SelectRow) counts them from 0: the last is lengths-1.
+// number of events of each journey. Input model.InputRow, which selects one event
+// of each journey, counts them from 0: the last is lengths-1, -1 is none. Tensors
+// of events have one step at least.
 const InputLengths = "lengths"
 
 // An Options says what Encode writes beside the network.
