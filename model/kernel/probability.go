@@ -9,7 +9,15 @@ const Tiny = 1.1920929e-07
 // MeanMembers averages an ensemble: x (rows, members, targets) to dst
 // (rows, targets).
 func MeanMembers(dst, x []float32, rows, members, targets int) {
+	need("mean of members", "dst", len(dst), rows*targets)
+	need("mean of members", "x", len(x), rows*members*targets)
 	scale := 1 / float32(members)
+	if targets == 1 {
+		for r := range rows {
+			dst[r] = scale * float32(active.sum(x[r*members:(r+1)*members]))
+		}
+		return
+	}
 	for r := range rows {
 		out := dst[r*targets:][:targets]
 		clear(out)
@@ -27,6 +35,9 @@ func MeanMembers(dst, x []float32, rows, members, targets int) {
 // Temper calibrates probabilities by temperature scaling: dst = σ(logit(p)/T)
 // with one temperature T for each target. p and dst are (rows, targets).
 func Temper(dst, p, temperature []float32, rows, targets int) {
+	need("temper", "dst", len(dst), rows*targets)
+	need("temper", "p", len(p), rows*targets)
+	need("temper", "temperature", len(temperature), targets)
 	for i, v := range p[:rows*targets] {
 		q := float64(min(max(v, Tiny), 1-Tiny))
 		z := math.Log(q/(1-q)) / float64(temperature[i%targets])

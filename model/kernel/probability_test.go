@@ -10,6 +10,15 @@ func TestMeanMembers(t *testing.T) {
 	got := make([]float32, 4)
 	MeanMembers(got, x, 2, 3, 2)
 	near(t, "mean", got, []float64{2, 30, 1, -1}, 1, 1e-6)
+	onEveryPath(t, func(t *testing.T) { // one target: members lie side by side
+		const rows, members = 5, 19
+		x, got, want := random(seeded(1), rows*members), make([]float32, rows), make([]float64, rows)
+		for i, v := range x {
+			want[i/members] += float64(v) / members
+		}
+		MeanMembers(got, x, rows, members, 1)
+		near(t, "mean", got, want, 1, 1e-6)
+	})
 }
 
 func TestTemper(t *testing.T) {

@@ -71,13 +71,11 @@ func exp(x float32) float32 {
 	n := int32(x*math.Log2E - 0.5) // to nearest, for x <= 0
 	f := float32(n)
 	r := x - f*0.693359375 + f*2.12194440e-4
-	p := float32(1.9875691500e-4)
-	p = p*r + 1.3981999507e-3
-	p = p*r + 8.3334519073e-3
-	p = p*r + 4.1665795894e-2
-	p = p*r + 1.6666665459e-1
-	p = p*r + 5.0000001201e-1
-	p = p*(r*r) + r + 1
+	// Pairs of coefficients do not wait for each other.
+	q := r * r
+	p := (float32(1.9875691500e-4)*r+1.3981999507e-3)*(q*q) + (float32(8.3334519073e-3)*r+4.1665795894e-2)*q +
+		(float32(1.6666665459e-1)*r + 5.0000001201e-1)
+	p = p*q + r + 1
 	return p * math.Float32frombits(uint32(n+127)<<23)
 }
 
