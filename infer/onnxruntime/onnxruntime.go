@@ -46,12 +46,15 @@ func Open(library string) (*Runtime, error) {
 			loaded = &Runtime{path: path}
 			return loaded, nil
 		}
-		tried = append(tried, err)
+		if library != "" {
+			return nil, fmt.Errorf("onnxruntime: %w", err)
+		}
+		if _, stat := os.Stat(path); stat == nil { // it is there, and fails
+			tried = append(tried, err)
+		}
 	}
-	if library != "" {
-		return nil, fmt.Errorf("onnxruntime: %w", errors.Join(tried...))
-	}
-	return nil, fmt.Errorf("onnxruntime: no usable library of ONNX Runtime %s or newer beside the program, in the cache or in the system; install it with: moments onnxruntime --install (%w)", Version, errors.Join(tried...))
+	missing := fmt.Errorf("onnxruntime: no usable library of ONNX Runtime, version %s or newer, beside the program, in the cache or in the system: install it with: moments onnxruntime --install", Version)
+	return nil, errors.Join(append([]error{missing}, tried...)...)
 }
 
 // Path is the file that the library was loaded from, or the name that the
