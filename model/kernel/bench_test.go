@@ -69,12 +69,13 @@ func benchFlops(b *testing.B, flops int, run func()) {
 }
 
 // benchMemory compares a kernel with the time that plain copies, reads and
-// writes take to move as many bytes, within the cache that holds them.
-func benchMemory(b *testing.B, read, written int, run func()) {
+// writes take to move as many bytes, within the cache that holds them. Bytes in
+// place are both read and written.
+func benchMemory(b *testing.B, read, written, place int, run func()) {
 	ns := measure(b, run)
 	b.ReportMetric(float64(read+written)/ns, "GB/s")
-	both := min(read, written)
-	limit := limits.copying(read+written, 2*both) + limits.reading(read+written, read-both) + limits.writing(read+written, written-both)
+	both, set := min(read, written), read+written-place
+	limit := limits.copying(set, 2*both) + limits.reading(set, read-both) + limits.writing(set, written-both)
 	b.ReportMetric(100*limit/ns, "%memory")
 }
 
@@ -210,7 +211,7 @@ func BenchmarkKernels(b *testing.B) {
 				benchFlops(b, c.flops, run)
 				return
 			}
-			benchMemory(b, 4*c.read, 4*c.written, run)
+			benchMemory(b, 4*c.read, 4*c.written, 4*c.place, run)
 		})
 	}
 }
@@ -223,20 +224,20 @@ func BenchmarkPiecewise(b *testing.B) {
 		y := make([]float32, rows*features*width)
 		var w Workspace
 		benchPaths(b, fmt.Sprintf("Forward/rows%d", rows), func(b *testing.B) {
-			benchMemory(b, 4*len(p.x), 4*len(y), func() {
+			benchMemory(b, 4*len(p.x), 4*len(y), 0, func() {
 				PiecewiseLinear(y, p.x, p.edges, p.slope, p.bias, p.table, rows, features, bins, width, &w)
 			})
 		})
 		ds, db, dw := make([]float32, features*width), make([]float32, features*width), make([]float32, features*bins*width)
 		benchPaths(b, fmt.Sprintf("Backward/rows%d", rows), func(b *testing.B) {
-			benchMemory(b, 4*(len(p.x)+len(y)), 0, func() {
+			benchMemory(b, 4*(len(p.x)+len(y)), 0, 0, func() {
 				PiecewiseLinearBackward(ds, db, dw, y, p.x, p.edges, rows, features, bins, width, &w)
 			})
 		})
 		var prepared PieceTable
 		benchPaths(b, fmt.Sprintf("Prepared/rows%d", rows), func(b *testing.B) {
 			prepared.Prepare(p.edges, p.slope, p.bias, p.table, features, bins, width)
-			benchMemory(b, 4*len(p.x), 4*len(y), func() { prepared.PiecewiseLinear(y, p.x, rows, &w) })
+			benchMemory(b, 4*len(p.x), 4*len(y), 0, func() { prepared.PiecewiseLinear(y, p.x, rows, &w) })
 		})
 	}
 }
@@ -248,9 +249,9 @@ func BenchmarkGRU(b *testing.B) {
 	out, gates := make([]float32, rows*width), make([]float32, 3*rows*width)
 	dx, ds, dh := make([]float32, 3*rows*width), make([]float32, 3*rows*width), make([]float32, rows*width)
 	benchPaths(b, "Step", func(b *testing.B) {
-		benchMemory(b, 4*7*rows*width, 4*4*rows*width, func() { GRUStep(out, gates, g.x, g.s, g.h, nil, rows, width) })
+		benchMemory(b, 4*7*rows*width, 4*4*rows*width, 0, func() { GRUStep(out, gates, g.x, g.s, g.h, nil, rows, width) })
 	})
 	benchPaths(b, "Backward", func(b *testing.B) {
-		benchMemory(b, 4*6*rows*width, 4*7*rows*width, func() { GRUStepBackward(dx, ds, dh, g.dout, gates, g.s, g.h, nil, rows, width) })
+		benchMemory(b, 4*6*rows*width, 4*7*rows*width, 0, func() { GRUStepBackward(dx, ds, dh, g.dout, gates, g.s, g.h, nil, rows, width) })
 	})
 }

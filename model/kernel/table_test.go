@@ -16,6 +16,7 @@ type call struct {
 	run           func() (loss float64)
 	results       [][]float32
 	read, written int // values that a call must move, each operand once
+	place         int // values that are read and written in one place
 	flops         int // of products; other kernels are as fast as memory at best
 }
 
@@ -28,17 +29,17 @@ type kernelRow struct {
 // kernelTable holds every exported kernel: TestTableIsComplete sees to that. The
 // paths are compared on it, and measured.
 var kernelTable = []kernelRow{
-	{"Axpy", elementwiseCall(2, 1, func(o [][]float32, n int) { Axpy(o[0], 0.3, o[1]) })},
-	{"Scale", elementwiseCall(1, 1, func(o [][]float32, n int) { Scale(o[0], 0.999) })},
+	{"Axpy", inPlaceCall(2, func(o [][]float32, n int) { Axpy(o[0], 0.3, o[1]) })},
+	{"Scale", inPlaceCall(1, func(o [][]float32, n int) { Scale(o[0], 0.999) })},
 	{"SquaredNorm", func(r *rand.Rand, rows, cols int) call {
 		x := random(r, rows*cols)
 		return call{run: func() float64 { return SquaredNorm(x) }, read: len(x)}
 	}},
 	{"AddSquaredNorm", func(r *rand.Rand, rows, cols int) call {
 		x, dst := random(r, rows*cols), random(r, rows*cols)
-		return call{run: func() float64 { return AddSquaredNorm(dst, x) }, results: [][]float32{dst}, read: 2 * len(x), written: len(x)}
+		return call{run: func() float64 { return AddSquaredNorm(dst, x) }, results: [][]float32{dst}, read: 2 * len(x), written: len(x), place: len(x)}
 	}},
-	{"ActivationBackward", elementwiseCall(3, 1, func(o [][]float32, n int) { ActivationBackward(o[0], o[1], o[2], LeakyReLU) })},
+	{"ActivationBackward", elementwiseCall(3, func(o [][]float32, n int) { ActivationBackward(o[0], o[1], o[2], LeakyReLU) })},
 	{"AddColumnSums", func(r *rand.Rand, rows, cols int) call {
 		x, sum := random(r, rows*cols), random(r, cols)
 		return call{run: does(func() { AddColumnSums(sum, x, rows, cols) }), results: [][]float32{sum}, read: len(x)}
@@ -49,16 +50,16 @@ var kernelTable = []kernelRow{
 	}},
 	{"MulRowBackward", func(r *rand.Rand, rows, cols int) call {
 		x, dy, dx, row, dr := random(r, rows*cols), random(r, rows*cols), random(r, rows*cols), random(r, cols), random(r, cols)
-		return call{run: does(func() { MulRowBackward(dx, dr, dy, x, row, rows, cols) }), results: [][]float32{dx, dr}, read: 3 * len(x), written: len(x)}
+		return call{run: does(func() { MulRowBackward(dx, dr, dy, x, row, rows, cols) }), results: [][]float32{dx, dr}, read: 3 * len(x), written: len(x), place: len(x)}
 	}},
-	{"Dropout", elementwiseCall(2, 1, func(o [][]float32, n int) { Dropout(o[0], o[1], 0.1, 7) })},
+	{"Dropout", elementwiseCall(2, func(o [][]float32, n int) { Dropout(o[0], o[1], 0.1, 7) })},
 	{"AdamW", func(r *rand.Rand, rows, cols int) call { return adamCall(r, rows*cols, 1, false) }},
 	{"AdamW/two gradients", func(r *rand.Rand, rows, cols int) call { return adamCall(r, rows*cols, 2, false) }},
 	{"AdamW/average", func(r *rand.Rand, rows, cols int) call { return adamCall(r, rows*cols, 1, true) }},
-	{"Sigmoid", elementwiseCall(2, 1, func(o [][]float32, n int) { Sigmoid(o[0], o[1]) })},
-	{"Softplus", elementwiseCall(2, 1, func(o [][]float32, n int) { Softplus(o[0], o[1]) })},
-	{"Tanh", elementwiseCall(2, 1, func(o [][]float32, n int) { Tanh(o[0], o[1]) })},
-	{"Softmax", elementwiseRows(2, 1, func(o [][]float32, rows, cols int) { Softmax(o[0], o[1], rows, cols) })},
+	{"Sigmoid", elementwiseCall(2, func(o [][]float32, n int) { Sigmoid(o[0], o[1]) })},
+	{"Softplus", elementwiseCall(2, func(o [][]float32, n int) { Softplus(o[0], o[1]) })},
+	{"Tanh", elementwiseCall(2, func(o [][]float32, n int) { Tanh(o[0], o[1]) })},
+	{"Softmax", elementwiseRows(2, func(o [][]float32, rows, cols int) { Softmax(o[0], o[1], rows, cols) })},
 	{"SoftmaxCrossEntropy", func(r *rand.Rand, rows, cols int) call {
 		z, grad, classes := random(r, rows*cols), random(r, rows*cols), make([]float32, rows)
 		for i := range classes {
@@ -148,7 +149,7 @@ var kernelTable = []kernelRow{
 	{"ScatterAdd", func(r *rand.Rand, rows, cols int) call {
 		table, ids, dy := random(r, 1000*16), randomIDs(r, rows*cols/16), random(r, rows*cols/16*16)
 		offsets := []int{0}
-		return call{run: does(func() { ScatterAdd(table, ids, dy, len(ids), 1, 16, offsets) }), results: [][]float32{table}, read: 2 * len(dy), written: len(dy)}
+		return call{run: does(func() { ScatterAdd(table, ids, dy, len(ids), 1, 16, offsets) }), results: [][]float32{table}, read: 2 * len(dy), written: len(dy), place: len(dy)}
 	}},
 	{"PiecewiseLinear", func(r *rand.Rand, rows, cols int) call {
 		p, y := newPLE(r, rows, cols/16+1, 48, 16), make([]float32, rows*(cols/16+1)*16)
@@ -177,7 +178,7 @@ var kernelTable = []kernelRow{
 		return call{run: does(func() {
 			PiecewiseLinearBackward(p.slope, p.bias, p.table, dy, p.x, p.edges, rows, p.features, 48, 16, &w)
 		}),
-			results: [][]float32{p.slope, p.bias, p.table}, read: len(dy) + len(p.x) + len(p.table), written: len(p.table)}
+			results: [][]float32{p.slope, p.bias, p.table}, read: len(dy) + len(p.x) + len(p.table), written: len(p.table), place: len(p.table)}
 	}},
 	{"Gemm", func(r *rand.Rand, rows, cols int) call { return gemmCall(gemmCase{m: rows, n: cols, k: cols}, r) }},
 	{"Gemm/TN", func(r *rand.Rand, rows, cols int) call {
@@ -212,29 +213,38 @@ var kernelTable = []kernelRow{
 
 func does(run func()) func() float64 { return func() float64 { run(); return 0 } }
 
-// elementwiseCall has arrays of n values, of which the first is written and all
-// but it are read; in place it is read too.
-func elementwiseCall(arrays, results int, run func(o [][]float32, n int)) func(r *rand.Rand, rows, cols int) call {
-	return elementwiseRows(arrays, results, func(o [][]float32, rows, cols int) { run(o, rows*cols) })
+// elementwiseCall has arrays of n values, of which the first is written and the
+// others are read.
+func elementwiseCall(arrays int, run func(o [][]float32, n int)) func(r *rand.Rand, rows, cols int) call {
+	return elementwiseRows(arrays, func(o [][]float32, rows, cols int) { run(o, rows*cols) })
 }
 
-func elementwiseRows(arrays, results int, run func(o [][]float32, rows, cols int)) func(r *rand.Rand, rows, cols int) call {
+// inPlaceCall reads the first array too.
+func inPlaceCall(arrays int, run func(o [][]float32, n int)) func(r *rand.Rand, rows, cols int) call {
+	return func(r *rand.Rand, rows, cols int) call {
+		c := elementwiseCall(arrays, run)(r, rows, cols)
+		c.read, c.place = c.read+rows*cols, rows*cols
+		return c
+	}
+}
+
+func elementwiseRows(arrays int, run func(o [][]float32, rows, cols int)) func(r *rand.Rand, rows, cols int) call {
 	return func(r *rand.Rand, rows, cols int) call {
 		var o [][]float32
 		for range arrays {
 			o = append(o, random(r, rows*cols))
 		}
-		return call{run: does(func() { run(o, rows, cols) }), results: o[:results], read: max(arrays-1, 1) * rows * cols, written: rows * cols}
+		return call{run: does(func() { run(o, rows, cols) }), results: o[:1], read: (arrays - 1) * rows * cols, written: rows * cols}
 	}
 }
 
 func adamCall(r *rand.Rand, n, gradients int, average bool) call {
 	p := AdamWParams{LearningRate: 1e-3, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, Step: 3, Scale: 1, Decay: 0.1}
 	w, m, v := random(r, n), random(r, n), slices.Repeat([]float32{1}, n)
-	c := call{results: [][]float32{w, m, v}, read: (3 + gradients) * n, written: 3 * n}
+	c := call{results: [][]float32{w, m, v}, read: (3 + gradients) * n, written: 3 * n, place: 3 * n}
 	if average {
 		p.Average, p.Keep = random(r, n), 0.99
-		c.results, c.read, c.written = append(c.results, p.Average), c.read+n, c.written+n
+		c.results, c.read, c.written, c.place = append(c.results, p.Average), c.read+n, c.written+n, c.place+n
 	}
 	var grads [][]float32
 	for range gradients {
