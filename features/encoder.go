@@ -8,7 +8,7 @@ type Example struct {
 	Cutoff   Cutoff
 	Numeric  []float32 // in the columns' own units, NaN missing, never infinite
 	Category []int32   // vocabulary ids: MissingID, UnseenID or known
-	Tokens   *Tokens   // of the journey's events, the first Cutoff.Events of which the example sees; nil unless the caller gathers them
+	Tokens   *Tokens   // of the journey's events, the first Cutoff.Events of which the example sees; nil unless EncodeTokens or the caller gathers them
 	Labels   []float32 // one per target, NaN unknown; filled by the caller
 }
 
@@ -144,10 +144,26 @@ func (e *Encoder) Encode(at int64, ex *Example) {
 
 // EncodeJourney encodes the journey as seen at a cutoff: Start, Append for
 // each of the first c.Events events, Encode.
-func (e *Encoder) EncodeJourney(j *Journey, c Cutoff, ex *Example) {
+func (e *Encoder) EncodeJourney(j *Journey, c Cutoff, ex *Example) { e.encodeJourney(j, c, ex, nil) }
+
+// EncodeTokens is EncodeJourney that gathers ex.Tokens, too, in their own
+// memory where there is some.
+func (e *Encoder) EncodeTokens(j *Journey, c Cutoff, ex *Example) {
+	if ex.Tokens == nil {
+		ex.Tokens = &Tokens{}
+	}
+	ex.Tokens.Reset()
+	e.encodeJourney(j, c, ex, ex.Tokens)
+}
+
+// encodeJourney gathers tokens unless they are nil.
+func (e *Encoder) encodeJourney(j *Journey, c Cutoff, ex *Example, tokens *Tokens) {
 	e.Start(j.Profile)
 	for i := range min(max(c.Events, 0), len(j.Events)) {
 		e.Append(&j.Events[i])
+		if tokens != nil {
+			e.AppendToken(tokens)
+		}
 	}
 	e.Encode(c.Time, ex)
 	ex.Customer, ex.Cutoff = j.Customer, c

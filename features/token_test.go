@@ -91,3 +91,20 @@ func TestFitTokensRefusesOtherShapes(t *testing.T) {
 		t.Errorf("journeys without events: got %v and %v, want no normalizer", err, s.TokenNormalizer)
 	}
 }
+
+func TestEncodeTokens(t *testing.T) {
+	s, journeys, cuts := fitShop(t, Options{}, 100)
+	all, encoder := tokensOfAll(s, journeys), s.NewEncoder()
+	var plain, with Example
+	for i, j := range journeys {
+		encoder.EncodeJourney(j, cuts[i], &plain)
+		encoder.EncodeTokens(j, cuts[i], &with)
+		n := cuts[i].Events
+		if plain.Tokens != nil || with.Tokens.Events != n || !same(&plain, &with) || with.Customer != j.Customer || with.Cutoff != cuts[i] {
+			t.Fatalf("journey %d: %d tokens, want %d and the example that comes without", i, with.Tokens.Events, n)
+		}
+		if want := all[i]; !slices.Equal(with.Tokens.IDs, want.IDs[:n*3]) || !sameBits(with.Tokens.Values, want.Values[:n*7]) {
+			t.Fatalf("journey %d: other tokens than event by event", i)
+		}
+	}
+}

@@ -28,18 +28,31 @@ type ForeignSession interface {
 // foreignBatch is the number of rows that a foreign network is given at a time.
 const foreignBatch = 256
 
-// compiled is a Program as the blend runs it.
-type compiled struct{ *Program }
-
-func (p compiled) NewSession(batch int) (ForeignSession, error) {
-	return compiledSession{p.Program.NewSession(batch)}, nil
+// compiled is a Program as the blend runs it: a whole network, or the head of
+// one that follows events, with the columns of State that are its own.
+type compiled struct {
+	*Program
+	at, width int
 }
 
-type compiledSession struct{ *Session }
+func (p compiled) NewSession(batch int) (ForeignSession, error) {
+	return compiledSession{p.Program.NewSession(batch), p.at, p.width}, nil
+}
+
+type compiledSession struct {
+	*Session
+	at, width int // columns of State
+}
 
 func (s compiledSession) Run(rows Rows, n int) ([]float32, error) {
 	for part, input := range partInputs {
 		copy(s.Input(input), rows[part][:len(rows[part])/s.Batch()*n])
+	}
+	if s.width > 0 {
+		states, all := s.Input(inputState), len(rows[State])/s.Batch()
+		for i := range n {
+			copy(row(states, i, s.width), rows[State][i*all+s.at:])
+		}
 	}
 	err := s.Session.Run(n)
 	return s.Output(model.OutputProbability), err

@@ -17,13 +17,14 @@ const (
 	Category           // ids of many-levelled categories
 	OwnNumeric         // every numeric column in its own units, NaN where missing; empty where no network reads it
 	OwnCategory        // the vocabulary id of every categorical column; empty where no network reads it
+	State              // what the networks that follow events keep of them, one after the other; empty where there is none
 	parts
 )
 
 // partInputs are the inputs of networks trained here that a part fills.
 var partInputs = [...]string{Numeric: model.InputNumeric, Binary: model.InputBinary, Category: model.InputCategory}
 
-// rowWidths are the widths of the parts, own ones included where own.
+// rowWidths are the widths of the parts but State, own ones included where own.
 func rowWidths(schema *features.Schema, own bool) (widths [parts]int) {
 	numeric, binary, cardinalities, _ := schema.Table()
 	widths[Numeric], widths[Binary], widths[Category] = numeric, binary, len(cardinalities)
@@ -45,7 +46,7 @@ func newRows(widths [parts]int, n int) (r Rows) {
 	return r
 }
 
-// fill writes one example to one row.
+// fill writes one example to one row, whose State it leaves alone.
 func (r Rows) fill(schema *features.Schema, ex *features.Example) {
 	schema.Normalize(ex, r[Numeric], r[Binary], r[Category])
 	copy(r[OwnNumeric], ex.Numeric)

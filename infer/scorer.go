@@ -35,10 +35,14 @@ type Scorer struct {
 	blend     *blend     // nil without targets
 	unusual   *unusual   // nil without a denoiser
 	occlusion *occlusion // nil without reasons of targets
-	numeric   int        // columns of an example, by kind
-	category  int
-	widths    [parts]int // of a row that classifiers read
-	workers   sync.Pool  // of *worker
+
+	following   []*recurrent // networks of the blend that follow events
+	foretelling []*recurrent // networks that foretell the next event
+
+	numeric  int // columns of an example, by kind
+	category int
+	widths   [parts]int // of a row that classifiers read
+	workers  sync.Pool  // of *worker
 }
 
 // NewScorer compiles the networks of a bundle, which may not be changed while
@@ -62,20 +66,31 @@ func NewScorer(b *weights.Bundle, o ScorerOptions) (*Scorer, error) {
 		}
 	}
 	s.widths = rowWidths(b.Schema, slices.ContainsFunc(b.Networks, func(n weights.Network) bool { return n.Foreign() }))
-	if o.Reasons > 0 && len(b.Targets) > 0 {
-		typical := b.Reference.Typical
-		if len(typical.Numeric)+len(typical.Category) == 0 {
-			return nil, fmt.Errorf("infer: bundle %s has no typical values, which reasons are measured against", b.Name)
-		}
-		s.occlusion = newOcclusion(b.Schema, typical, s.widths)
-	}
 	s.workers.New = func() any { return s.newWorker() }
 	for i := range b.Networks {
 		if err := s.compile(&b.Networks[i]); err != nil {
 			return nil, err
 		}
 	}
-	return s, nil
+	s.settleJourneys()
+	if s.blend != nil {
+		s.blend.widths = s.widths
+	}
+	return s, s.addReasons()
+}
+
+// addReasons makes what the reasons of targets are measured with, where they
+// are wanted.
+func (s *Scorer) addReasons() error {
+	if s.options.Reasons == 0 || len(s.bundle.Targets) == 0 {
+		return nil
+	}
+	typical := s.bundle.Reference.Typical
+	if len(typical.Numeric)+len(typical.Category) == 0 {
+		return fmt.Errorf("infer: bundle %s has no typical values, which reasons are measured against", s.bundle.Name)
+	}
+	s.occlusion = newOcclusion(s.bundle.Schema, typical, s.widths)
+	return nil
 }
 
 // compile adds one network.
@@ -90,6 +105,9 @@ func (s *Scorer) compile(n *weights.Network) error {
 	if err != nil {
 		return err
 	}
+	if n.Role == weights.Classifier && g.Outputs[model.OutputLast] != nil {
+		return s.addJourney(n, g)
+	}
 	p, err := Compile(g, n.Values())
 	if err != nil {
 		return fmt.Errorf("%w (network %s)", err, n.Name)
@@ -97,13 +115,13 @@ func (s *Scorer) compile(n *weights.Network) error {
 	if n.Role == weights.Denoiser {
 		return s.addDenoiser(n, p)
 	}
-	s.addClassifier(compiled{p}, n.Weight, batchFor(p))
+	s.addClassifier(compiled{Program: p}, n.Weight, batchFor(p))
 	return nil
 }
 
 func (s *Scorer) addClassifier(f Foreign, weight float64, batch int) {
 	if s.blend == nil {
-		s.blend = &blend{widths: s.widths, targets: len(s.bundle.Targets), batch: math.MaxInt}
+		s.blend = &blend{targets: len(s.bundle.Targets), batch: math.MaxInt}
 	}
 	s.blend.networks = append(s.blend.networks, f)
 	s.blend.weights = append(s.blend.weights, weight)

@@ -115,6 +115,18 @@ func (s *Session) Output(name string) []float32 {
 	return nil
 }
 
+// carried is the state that the recurrent node of an output carries from run to
+// run, a row for each journey: where [Session.Resume] starts and every run
+// ends. It is nil for outputs of other nodes.
+func (s *Session) carried(name string) []float32 {
+	for i := range s.calls {
+		if s.calls[i].Node == s.program.graph.Outputs[name] {
+			return s.calls[i].State
+		}
+	}
+	return nil
+}
+
 // Run computes the outputs of the first rows rows of the inputs. It allocates
 // nothing once the largest batch has been run.
 func (s *Session) Run(rows int) error { return s.RunJourneys(rows, nil) }

@@ -13,6 +13,9 @@ type worker struct {
 	encoder  *features.Encoder
 	classify *classifier // nil without targets
 	denoise  *denoiser   // nil without a denoiser
+	follow   *follower   // nil where no network of the blend follows events
+	walking  walking
+	states   []float32 // (examples, S)
 	occlude  occluder
 	scratch  []Reason
 	err      error // of making a foreign network's session; the worker cannot score
@@ -20,6 +23,7 @@ type worker struct {
 
 func (s *Scorer) newWorker() *worker {
 	w := &worker{Scorer: s, encoder: s.bundle.Schema.NewEncoder()}
+	w.follow = newFollower(s.bundle.Schema, s.following)
 	w.occlude.occlusion = s.occlusion
 	w.occlude.base = newRows(s.widths, 1)
 	if s.blend != nil {
@@ -62,10 +66,13 @@ func (w *worker) score(examples []features.Example, scores []Score) error {
 }
 
 func (w *worker) scoreTargets(examples []features.Example, scores []Score) error {
+	if err := w.followEvents(examples); err != nil {
+		return err
+	}
 	w.classify.reset()
 	w.occlude.rows = w.occlude.rows[:0]
 	for i := range examples {
-		if err := w.addRows(&examples[i]); err != nil {
+		if err := w.addRows(&examples[i], row(w.states, i, w.widths[State])); err != nil {
 			return err
 		}
 	}
@@ -86,11 +93,27 @@ func (w *worker) scoreTargets(examples []features.Example, scores []Score) error
 	return nil
 }
 
-// addRows adds the rows of one example to the classifier's.
-func (w *worker) addRows(ex *features.Example) error {
+// followEvents fills w.states.
+func (w *worker) followEvents(examples []features.Example) error {
+	w.states = resize(w.states, len(examples)*w.widths[State])
+	if w.follow == nil {
+		return nil
+	}
+	for i := range examples {
+		if err := w.follow.check(&examples[i]); err != nil {
+			return err
+		}
+	}
+	return w.follow.states(examples, w.states, &w.walking)
+}
+
+// addRows adds the rows of one example, whose events have left states, to the
+// classifier's.
+func (w *worker) addRows(ex *features.Example, states []float32) error {
 	w.occlude.rows = append(w.occlude.rows, -1)
 	r := w.classify.next()
 	r.fill(w.bundle.Schema, ex)
+	copy(r[State], states)
 	if w.occlusion == nil {
 		return w.classify.push()
 	}
@@ -167,7 +190,11 @@ func (w *worker) encode(j *features.Journey, c features.Cutoff, ex *features.Exa
 	if err := checkJourney(j, c, &w.bundle.Layout); err != nil {
 		return err
 	}
-	w.encoder.EncodeJourney(j, c, ex)
+	if w.follow == nil {
+		w.encoder.EncodeJourney(j, c, ex)
+	} else {
+		w.encoder.EncodeTokens(j, c, ex)
+	}
 	return nil
 }
 

@@ -89,6 +89,8 @@ const (
 	OutputReconstruction = "reconstruction" // (Batch, features), what an autoencoder's loss reads
 	OutputNextType       = "next_type"      // (Events, types), logits of the type of the event that follows
 	OutputNextGap        = "next_gap"       // (Events, 1), the normalised time until it
+	OutputState          = "state"          // (Events, h), of a recurrent network after each event
+	OutputLast           = "last"           // (Batch, h), that state after each example's last event, zeros where it has none
 
 	InputNumeric  = "numeric"  // (Batch, F), normalised, no missing values
 	InputBinary   = "binary"   // (Batch, O), one-hot categories and missing-value indicators

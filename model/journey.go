@@ -35,11 +35,13 @@ func (m Journey) Forward(b Builder) Outputs {
 		return Outputs{}
 	}
 	state := Recurrent(b.In("recurrent"), tokens, m.State)
-	parts, groups := []*Node{SelectRow(b, state, b.Input(InputRow, 1))}, appendRuns(nil, m.State, 1)
+	last := SelectRow(b, state, b.Input(InputRow, 1))
+	parts, groups := []*Node{last}, appendRuns(nil, m.State, 1)
 	if row, runs := m.Table.readAs(b, examples, m.Embedding, m.CategoryWidth); row != nil {
 		parts, groups = append(parts, row), append(groups, runs...)
 	}
 	outputs := ensemble(b, b.Concat(parts...), Init{Kind: GroupNormal, Groups: groups}, m.Members, m.Width, m.Layers, m.Targets)
+	outputs[OutputState], outputs[OutputLast] = state, last
 	outputs[OutputNextType] = Linear(b.In("next/type"), state, m.Events.Cardinalities[0], Identity)
 	outputs[OutputNextGap] = Linear(b.In("next/gap"), state, 1, Identity)
 	return outputs

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -87,6 +88,29 @@ func compareScores(t *testing.T, p *Prepared, c Config) {
 	if len(report.Networks) != 3 || report.Rows != len(p.Train) {
 		t.Errorf("the report has %d networks and %d rows, want 3 and %d", len(report.Networks), report.Rows, len(p.Train))
 	}
+	compareWithTrainer(t, b, p, p.Test)
+}
+
+// TestJourneyBundleScoresAsTheTrainer is the same for a blend with a network
+// that follows the events; the trainer's graphs see 256 events of a journey.
+func TestJourneyBundleScoresAsTheTrainer(t *testing.T) {
+	c := quick()
+	c.Denoise, c.Recurrent, c.State, c.Token, c.TypeSize = false, 1, 16, 4, 4
+	p := prepared(t, base(t, 500), c)
+	b, report, err := Fit(t.Context(), p, c, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.RecurrentShare == 0 {
+		t.Fatal("the network that follows the events has no share in the blend")
+	}
+	compareWithTrainer(t, b, p, slices.DeleteFunc(slices.Clone(p.Test), func(ex features.Example) bool { return ex.Cutoff.Events > mostEvents }))
+}
+
+// compareWithTrainer saves and opens a bundle, and compares what it scores with
+// what the trainer's graphs say.
+func compareWithTrainer(t *testing.T, b *weights.Bundle, p *Prepared, examples []features.Example) {
+	t.Helper()
 	b.Name = "parity"
 	dir := filepath.Join(t.TempDir(), "bundle")
 	if err := b.Save(dir); err != nil {
@@ -100,11 +124,11 @@ func compareScores(t *testing.T, p *Prepared, c Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	scores, err := scorer.ScoreExamples(p.Test)
+	scores, err := scorer.ScoreExamples(examples)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := trainersOwn(t, b, p, p.Test)
+	want := trainersOwn(t, b, p, examples)
 	for i, s := range scores {
 		for k, got := range s.Probabilities {
 			if math.Abs(float64(got)-want[i*len(p.Targets)+k]) > 1e-5 {

@@ -1,0 +1,92 @@
+package infer
+
+import (
+	"fmt"
+
+	"moments/model"
+	"moments/weights"
+)
+
+// A recurrent is a network that follows the events of journeys, in two
+// programs: this one walks the events, and the head, one of the blend's
+// classifiers, reads the state that they leave beside the table. So states may
+// be kept between events, and shared by the many variants of a journey.
+type recurrent struct {
+	name  string
+	steps *Program  // events to the state after each, and to what it says of the next event
+	first []float32 // (h), the state before any event
+	at    int       // where its state starts in a row of all states
+	width int       // h
+}
+
+// inputState is the head's input (Batch, h).
+const inputState = "state"
+
+// addJourney adds a network that follows events. One without weight is no part
+// of the blend.
+func (s *Scorer) addJourney(n *weights.Network, g *model.Graph) error {
+	r, err := newRecurrent(n, g)
+	if err != nil {
+		return err
+	}
+	if n.Weight == 0 {
+		s.foretelling = append(s.foretelling, r)
+		return nil
+	}
+	head, err := g.Part(map[*model.Node]string{g.Outputs[model.OutputLast]: inputState}, model.OutputProbability)
+	if err != nil {
+		return fmt.Errorf("%w (network %s)", err, n.Name)
+	}
+	p, err := compilePart(n, head)
+	if err != nil {
+		return err
+	}
+	r.at = s.widths[State]
+	s.widths[State] += r.width
+	s.following = append(s.following, r)
+	s.addClassifier(compiled{p, r.at, r.width}, n.Weight, batchFor(p))
+	return nil
+}
+
+func newRecurrent(n *weights.Network, g *model.Graph) (*recurrent, error) {
+	part, err := g.Part(nil, model.OutputState, model.OutputNextType, model.OutputNextGap)
+	if err != nil {
+		return nil, fmt.Errorf("%w (network %s)", err, n.Name)
+	}
+	state := part.Outputs[model.OutputState]
+	if state.Op != model.GRU {
+		return nil, fmt.Errorf("infer: network %s: its state is made by %s, want %s", n.Name, state.Op, model.GRU)
+	}
+	p, err := compilePart(n, part)
+	if err != nil {
+		return nil, err
+	}
+	return &recurrent{name: n.Name, steps: p, first: p.params[state.In[1].ID], width: state.Width()}, nil
+}
+
+// compilePart compiles a part of a network with its share of the parameters.
+func compilePart(n *weights.Network, g *model.Graph) (*Program, error) {
+	values := map[string][]float32{}
+	for _, p := range g.Params() {
+		values[p.Name] = n.Params[p.Name].Data
+	}
+	p, err := Compile(g, values)
+	if err != nil {
+		return nil, fmt.Errorf("%w (network %s)", err, n.Name)
+	}
+	return p, nil
+}
+
+// settleJourneys decides, once all networks are known, which ones foretell the
+// next event: those of the blend, or where it has none, those without weight.
+func (s *Scorer) settleJourneys() {
+	if len(s.following) > 0 {
+		s.foretelling = s.following
+		return
+	}
+	at := 0
+	for _, r := range s.foretelling {
+		r.at = at
+		at += r.width
+	}
+}
