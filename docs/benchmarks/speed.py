@@ -153,6 +153,8 @@ class Worker:
 
     def __init__(self, threads, options):
         self.threads, self.options, self.process, self.dismissed = threads, options, None, False
+        self.cache = (options.work / f"inductor-{threads}").resolve()
+        self.compiling = None  # when the compilation in progress began
 
     def start(self):
         if self.dismissed:
@@ -161,7 +163,7 @@ class Worker:
             "OMP_NUM_THREADS": str(self.threads), "MKL_NUM_THREADS": str(self.threads),
             # Memory once taken is kept, in huge pages: a third faster than the C library's defaults.
             "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=4294967296",
-            "TORCHINDUCTOR_CACHE_DIR": str((self.options.work / f"inductor-{self.threads}").resolve()),
+            "TORCHINDUCTOR_CACHE_DIR": str(self.cache),
         }
         self.log = open(self.options.work / f"speed_torch-{self.threads}.log", "ab")
         self.process = subprocess.Popen(
@@ -199,7 +201,11 @@ class Worker:
 
     def prepare(self, case, variant):
         """Compiles a variant and returns its loss after the first steps."""
-        answer = self.ask(self.options.compile_timeout, prepare=[case, *variant])
+        self.compiling = time.time()
+        try:
+            answer = self.ask(self.options.compile_timeout, prepare=[case, *variant])
+        finally:
+            self.compiling = None
         self.prepared.add((case, variant))
         return answer["loss"]
 
@@ -239,7 +245,16 @@ class Worker:
             self.process.stdin.close()
         self.log.close()
         self.process = None
+        if self.compiling is not None:
+            self.forget(self.compiling)
         return code
+
+    def forget(self, since):
+        """Removes what was compiled since then: the end of the process may have left half a file, which would be loaded for ever."""
+        for path in self.cache.rglob("*"):
+            with contextlib.suppress(OSError):
+                if path.is_file() and path.stat().st_mtime >= since - 1:
+                    path.unlink()
 
 
 def last_line(text):

@@ -2,10 +2,12 @@
 
 import contextlib
 import io
+import os
 import pathlib
 import stat
 import sys
 import tempfile
+import time
 import unittest
 from unittest import mock
 
@@ -90,6 +92,15 @@ class SpeedTest(unittest.TestCase):
             "| mlp | 1 | plain whole | 5.000 |",
         ):
             self.assertIn(line, report)
+
+    def test_what_a_variant_given_up_has_compiled_is_forgotten(self):
+        cache = self.folder / "inductor-1"
+        cache.mkdir()
+        for name, age in (("old", 3600), ("new", -3600)):
+            (cache / name).write_text("")
+            os.utime(cache / name, [time.time() - age] * 2)
+        self.measure("--cases", "mlp", "--threads", "1", "--no-inference")
+        self.assertEqual([p.name for p in cache.iterdir()], ["old"])
 
     def test_a_benchmark_that_fails_is_reported_and_costs_the_exit_code(self):
         code, report = self.measure("--cases", "gru,autoencoder", "--threads", "1", "--no-inference")
