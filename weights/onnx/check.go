@@ -89,6 +89,9 @@ func (c *checker) graph(g *onnxpb.GraphProto, depth int) error {
 
 // node checks the tensors and graphs among a node's attributes.
 func (c *checker) node(n *onnxpb.NodeProto, depth int) error {
+	if err := checkTrees(n); err != nil {
+		return err
+	}
 	for _, a := range n.Attribute {
 		if len(a.SparseTensors) > 0 || a.SparseTensor != nil {
 			return errors.New("sparse tensors, want dense ones")

@@ -25,7 +25,7 @@ const (
 var opsets = map[string][2]int64{
 	"":              {7, 24},
 	"ai.onnx":       {7, 24},
-	"ai.onnx.ml":    {1, 5},
+	"ai.onnx.ml":    {1, 4}, // 5 brings trees of another form
 	"com.microsoft": {1, 1},
 }
 

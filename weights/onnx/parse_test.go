@@ -216,3 +216,39 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestParseRefusesTreesThatAreNone spoils the trees of a real model: the
+// runtime would follow their branches for ever, or out of its memory.
+func TestParseRefusesTreesThatAreNone(t *testing.T) {
+	raw, err := os.ReadFile("../../infer/onnxruntime/testdata/xgboost.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Parse(raw); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, attribute, want string
+		change                func(a *onnxpb.AttributeProto)
+	}{
+		{"a branch back to the root", "nodes_truenodeids", "", func(a *onnxpb.AttributeProto) { a.Ints[1] = 0 }},
+		{"a branch to nowhere", "nodes_falsenodeids", "branches to node 999", func(a *onnxpb.AttributeProto) { a.Ints[0] = 999 }},
+		{"both branches to one node", "nodes_falsenodeids", "two parents", func(a *onnxpb.AttributeProto) { a.Ints[0] = 1 }},
+		{"equal nodes", "nodes_nodeids", "two nodes 0", func(a *onnxpb.AttributeProto) { a.Ints[1] = 0 }},
+		{"too few features", "nodes_featureids", "nodes_featureids, want", func(a *onnxpb.AttributeProto) { a.Ints = a.Ints[1:] }},
+		{"a leaf that stands alone", "nodes_modes", "", func(a *onnxpb.AttributeProto) { a.Strings[0] = []byte("LEAF") }},
+	} {
+		p := &onnxpb.ModelProto{}
+		if err := proto.Unmarshal(raw, p); err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range p.Graph.Node[0].Attribute {
+			if a.GetName() == c.attribute {
+				c.change(a)
+			}
+		}
+		if _, err := Parse(marshal(t, p)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got error %v, want %q", c.name, err, c.want)
+		}
+	}
+}
