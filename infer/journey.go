@@ -7,19 +7,21 @@ import (
 	"moments/weights"
 )
 
-// A recurrent is a network that follows the events of journeys, in two
-// programs: this one walks the events, and the head, one of the blend's
-// classifiers, reads the state that they leave beside the table. So states may
-// be kept between events, and shared by the many variants of a journey.
+// A recurrent is a network that follows the events of journeys, in parts: one
+// walks the events, one says of the state after an event what comes next, and
+// the head, one of the blend's classifiers, reads the state beside the table.
+// So states may be kept between events, and shared by the many variants of a
+// journey.
 type recurrent struct {
 	name  string
-	steps *Program  // events to the state after each, and to what it says of the next event
+	steps *Program  // events to the state after each
+	next  *Program  // that state to the logits of the next event's type
 	first []float32 // (h), the state before any event
 	at    int       // where its state starts in a row of all states
 	width int       // h
 }
 
-// inputState is the head's input (Batch, h).
+// inputState is the input of the parts that read a state, (.., h).
 const inputState = "state"
 
 // addJourney adds a network that follows events. One without weight is no part
@@ -33,11 +35,7 @@ func (s *Scorer) addJourney(n *weights.Network, g *model.Graph) error {
 		s.foretelling = append(s.foretelling, r)
 		return nil
 	}
-	head, err := g.Part(map[*model.Node]string{g.Outputs[model.OutputLast]: inputState}, model.OutputProbability)
-	if err != nil {
-		return fmt.Errorf("%w (network %s)", err, n.Name)
-	}
-	p, err := compilePart(n, head)
+	p, err := compilePart(n, g, map[*model.Node]string{g.Outputs[model.OutputLast]: inputState}, model.OutputProbability)
 	if err != nil {
 		return err
 	}
@@ -49,23 +47,27 @@ func (s *Scorer) addJourney(n *weights.Network, g *model.Graph) error {
 }
 
 func newRecurrent(n *weights.Network, g *model.Graph) (*recurrent, error) {
-	part, err := g.Part(nil, model.OutputState, model.OutputNextType, model.OutputNextGap)
-	if err != nil {
-		return nil, fmt.Errorf("%w (network %s)", err, n.Name)
+	state, ok := g.Outputs[model.OutputState]
+	if !ok || state.Op != model.GRU {
+		return nil, fmt.Errorf("infer: network %s: no state of a %s among its outputs", n.Name, model.GRU)
 	}
-	state := part.Outputs[model.OutputState]
-	if state.Op != model.GRU {
-		return nil, fmt.Errorf("infer: network %s: its state is made by %s, want %s", n.Name, state.Op, model.GRU)
-	}
-	p, err := compilePart(n, part)
+	steps, err := compilePart(n, g, nil, model.OutputState)
 	if err != nil {
 		return nil, err
 	}
-	return &recurrent{name: n.Name, steps: p, first: p.params[state.In[1].ID], width: state.Width()}, nil
+	next, err := compilePart(n, g, map[*model.Node]string{state: inputState}, model.OutputNextType)
+	if err != nil {
+		return nil, err
+	}
+	return &recurrent{name: n.Name, steps: steps, next: next, first: n.Params[state.In[1].Name].Data, width: state.Width()}, nil
 }
 
 // compilePart compiles a part of a network with its share of the parameters.
-func compilePart(n *weights.Network, g *model.Graph) (*Program, error) {
+func compilePart(n *weights.Network, whole *model.Graph, given map[*model.Node]string, output string) (*Program, error) {
+	g, err := whole.Part(given, output)
+	if err != nil {
+		return nil, fmt.Errorf("%w (network %s)", err, n.Name)
+	}
 	values := map[string][]float32{}
 	for _, p := range g.Params() {
 		values[p.Name] = n.Params[p.Name].Data

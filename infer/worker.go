@@ -14,6 +14,7 @@ type worker struct {
 	classify *classifier // nil without targets
 	denoise  *denoiser   // nil without a denoiser
 	follow   *follower   // nil where no network of the blend follows events
+	variants *variants   // nil until a journey is explained
 	walking  walking
 	states   []float32 // (examples, S)
 	occlude  occluder
@@ -111,9 +112,7 @@ func (w *worker) followEvents(examples []features.Example) error {
 // classifier's.
 func (w *worker) addRows(ex *features.Example, states []float32) error {
 	w.occlude.rows = append(w.occlude.rows, -1)
-	r := w.classify.next()
-	r.fill(w.bundle.Schema, ex)
-	copy(r[State], states)
+	r := w.fillRow(ex, states)
 	if w.occlusion == nil {
 		return w.classify.push()
 	}
@@ -124,6 +123,14 @@ func (w *worker) addRows(ex *features.Example, states []float32) error {
 		return err
 	}
 	return w.occlude.add(w.classify)
+}
+
+// fillRow fills the classifier's next row.
+func (w *worker) fillRow(ex *features.Example, states []float32) Rows {
+	r := w.classify.next()
+	r.fill(w.bundle.Schema, ex)
+	copy(r[State], states)
+	return r
 }
 
 // readTargets reads off the probabilities of one example's rows.
