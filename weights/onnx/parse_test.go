@@ -235,7 +235,11 @@ func TestParseRefusesTreesThatAreNone(t *testing.T) {
 		{"a branch to nowhere", "nodes_falsenodeids", "branches to node 999", func(a *onnxpb.AttributeProto) { a.Ints[0] = 999 }},
 		{"both branches to one node", "nodes_falsenodeids", "two parents", func(a *onnxpb.AttributeProto) { a.Ints[0] = 1 }},
 		{"equal nodes", "nodes_nodeids", "two nodes 0", func(a *onnxpb.AttributeProto) { a.Ints[1] = 0 }},
-		{"too few features", "nodes_featureids", "nodes_featureids, want", func(a *onnxpb.AttributeProto) { a.Ints = a.Ints[1:] }},
+		{"too few features", "nodes_featureids", "featureids has", func(a *onnxpb.AttributeProto) { a.Ints = a.Ints[1:] }},
+		{"too few values", "nodes_values", "nodes_values has", func(a *onnxpb.AttributeProto) { a.Floats = a.Floats[1:] }},
+		{"too few weights", "class_weights", "class_weights has", func(a *onnxpb.AttributeProto) { a.Floats = a.Floats[1:] }},
+		{"a class that is not there", "class_ids", "for output 9", func(a *onnxpb.AttributeProto) { a.Ints[0] = 9 }},
+		{"a weight of no leaf", "class_nodeids", "of node 999", func(a *onnxpb.AttributeProto) { a.Ints[0] = 999 }},
 		{"a leaf that stands alone", "nodes_modes", "", func(a *onnxpb.AttributeProto) { a.Strings[0] = []byte("LEAF") }},
 	} {
 		p := &onnxpb.ModelProto{}
