@@ -196,7 +196,7 @@ class Worker:
             raise Failure(f"ended with code {self.end(patience=10)}")
         answer = json.loads(line)
         if "error" in answer:
-            raise Failure(answer["error"])
+            raise Failure(re.sub(r"/(?:[^\s/]+/)+", "", answer["error"]))  # folders are nobody's business in a report
         return answer
 
     def prepare(self, case, variant):
