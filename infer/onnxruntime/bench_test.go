@@ -89,6 +89,9 @@ func benchmarkRuntime(b *testing.B, g *model.Graph, params map[string][]float32,
 }
 
 func measure(b *testing.B, rows int, run func() error) {
+	if err := run(); err != nil { // takes its memory
+		b.Fatal(err)
+	}
 	b.ReportAllocs()
 	for b.Loop() {
 		if err := run(); err != nil {
