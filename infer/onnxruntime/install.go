@@ -129,7 +129,7 @@ func extract(packed string, d download, target string) error {
 	defer f.Close()
 	unzipped, err := gzip.NewReader(f)
 	if err != nil {
-		return err
+		return fmt.Errorf("the package is no archive: %w", err)
 	}
 	for archive := tar.NewReader(unzipped); ; {
 		entry, err := archive.Next()

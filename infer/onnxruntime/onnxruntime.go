@@ -73,7 +73,7 @@ func load(path string) error {
 	}
 	ort.SetSharedLibraryPath(path)
 	if err := ort.InitializeEnvironment(ort.WithLogLevelFatal()); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return fmt.Errorf("%s is no library of ONNX Runtime %s or newer: %w", path, Version, err)
 	}
 	// The library would report its use where its builds do so.
 	return ort.DisableTelemetry()
