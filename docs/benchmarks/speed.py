@@ -78,7 +78,7 @@ def main(arguments=None):
 def parse(arguments):
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("--root", type=pathlib.Path, default=HERE.parent.parent, help="the repository")
-    p.add_argument("--work", type=pathlib.Path, default=pathlib.Path("runs"), help="folder with train.test and infer.test, for speed.md, logs and compiled code")
+    p.add_argument("--work", type=pathlib.Path, default=pathlib.Path("runs"), help="folder with train.test and onnxruntime.test, for speed.md, logs and compiled code")
     p.add_argument("--cases", default=",".join(CASES), metavar="A,B", help=f"some of {', '.join(CASES)}; empty for none")
     p.add_argument("--threads", default="1,2", metavar="1,2", help="numbers of threads, one after the other")
     p.add_argument("--rounds", type=int, default=7)
@@ -113,12 +113,13 @@ class Failure(Exception):
 
 def go_benchmark(options, package, pattern, seconds, **environment):
     """Runs benchmarks of a package's test binary and returns what they print."""
-    command = [options.work.resolve() / f"{package}.test", "-test.run", "^$", "-test.bench", pattern, "-test.benchtime", f"{seconds}s", "-test.benchmem"]
+    name = f"{pathlib.PurePath(package).name}.test"
+    command = [options.work.resolve() / name, "-test.run", "^$", "-test.bench", pattern, "-test.benchtime", f"{seconds}s", "-test.benchmem"]
     done = subprocess.run(
         [str(c) for c in command], cwd=options.root / package, env=os.environ | environment, text=True, capture_output=True, stdin=subprocess.DEVNULL,
     )
     if done.returncode != 0:
-        raise Failure(f"{package}.test ended with code {done.returncode}: {last_line(done.stderr or done.stdout)}")
+        raise Failure(f"{name} ended with code {done.returncode}: {last_line(done.stderr or done.stdout)}")
     return done.stdout
 
 
@@ -377,7 +378,7 @@ def inference(options):
     found, remarks = {}, []
     for _ in range(options.rounds):
         try:
-            text = go_benchmark(options, "infer", "^BenchmarkInference$", options.seconds / 2)
+            text = go_benchmark(options, "infer/onnxruntime", "^BenchmarkInference$", options.seconds / 2)
         except (Failure, OSError) as err:
             return found, [f"The benchmark of inference failed: {err}"]
         lines = parse_benchmarks(text)
@@ -386,7 +387,7 @@ def inference(options):
             found.setdefault((network, rows.removeprefix("rows=")), {}).setdefault(runtime, []).append((ns / 1e9, allocations))
         remarks = [f"{name.removeprefix('BenchmarkInference/')} was skipped: {reason}" for name, reason in parse_skips(text).items()]
         if not lines:
-            return found, remarks or ["Package infer has no benchmark of inference."]
+            return found, remarks or ["There is no benchmark of inference."]
     return found, remarks
 
 
@@ -457,7 +458,7 @@ def scaling(results):
 
 
 def inference_section(found, remarks):
-    out = ["## Inference", ""]
+    out = ["## Inference", "", "A run of the network on so many rows, one thread on either side; the ratio is ONNX Runtime's time over ours.", ""]
     if found:
         lines = [inference_row(*item) for item in found.items()]
         out += markdown(["network", "rows", "moments (µs)", "ONNX Runtime (µs)", "ONNX Runtime over moments", "allocations: moments", "ONNX Runtime"], lines) + [""]

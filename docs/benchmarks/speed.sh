@@ -8,8 +8,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 make_environment speed-environment "$here/speed_requirements.txt"
 make --silent --directory "$root" tools >&2
 mkdir -p "$cache/runs"
-for package in train infer; do
-  (cd "$root" && CGO_ENABLED=1 go test -c -o "$cache/runs/$package.test" "./$package")
+for package in train infer/onnxruntime; do
+  (cd "$root" && CGO_ENABLED=1 go test -c -o "$cache/runs/$(basename "$package").test" "./$package")
 done
 
 exec "$environment/bin/python" "$here/speed.py" --root "$root" --work "$cache/runs" "$@"

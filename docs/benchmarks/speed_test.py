@@ -56,9 +56,9 @@ class SpeedTest(unittest.TestCase):
         temporary = tempfile.TemporaryDirectory()
         self.addCleanup(temporary.cleanup)
         self.folder = pathlib.Path(temporary.name)
-        for package in ("train", "infer"):
-            (self.folder / package).mkdir()
-            binary = self.folder / f"{package}.test"
+        for package in ("train", "infer/onnxruntime"):
+            (self.folder / package).mkdir(parents=True)
+            binary = self.folder / f"{pathlib.Path(package).name}.test"
             binary.write_text(BENCHMARKS.format(python=sys.executable))
             binary.chmod(binary.stat().st_mode | stat.S_IXUSR)
         worker = self.folder / "worker.py"
