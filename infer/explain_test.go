@@ -231,3 +231,20 @@ func TestExplainRefuses(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkExplain50 explains a journey of 50 events, with the size of bundle
+// that is trained by default.
+func BenchmarkExplain50(b *testing.B) {
+	s := benchmarkScorer(b)
+	j := longJourney(50)
+	for name, o := range map[string]ExplainOptions{"removals": {}, "suggestions": {Next: 3}} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := s.Explain(j, end(j), o); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -1,7 +1,12 @@
 package infer
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
+	"io"
+	"maps"
+	"slices"
 
 	"moments/model"
 	"moments/weights"
@@ -77,6 +82,23 @@ func compilePart(n *weights.Network, whole *model.Graph, given map[*model.Node]s
 		return nil, fmt.Errorf("%w (network %s)", err, n.Name)
 	}
 	return p, nil
+}
+
+// fingerprintStates is the SHA-256 of what the state of a journey depends on:
+// the schema, and the networks of the blend that follow events.
+func (s *Scorer) fingerprintStates() (sum [sha256.Size]byte) {
+	h := sha256.New()
+	io.WriteString(h, s.bundle.Schema.Hash())
+	for _, r := range s.following {
+		i := slices.IndexFunc(s.bundle.Networks, func(n weights.Network) bool { return n.Name == r.name })
+		params := s.bundle.Networks[i].Params
+		for _, name := range slices.Sorted(maps.Keys(params)) {
+			fmt.Fprintf(h, "%s %s %d\n", r.name, name, len(params[name].Data))
+			binary.Write(h, binary.LittleEndian, params[name].Data)
+		}
+	}
+	h.Sum(sum[:0])
+	return sum
 }
 
 // settleJourneys decides, once all networks are known, which ones foretell the

@@ -39,6 +39,23 @@ func followingNetwork(schema *features.Schema, state int) *model.Journey {
 	}
 }
 
+// benchmarkScorer has a bundle as it is trained by default: three tabular
+// networks and one that follows events.
+func benchmarkScorer(b *testing.B) *Scorer {
+	bundle, _ := journeyBundle(b, 300)
+	random, schema := rand.New(rand.NewPCG(1, 9)), bundle.Schema
+	tabular := &model.TabM{Table: tableOf(schema.Table()), Targets: 2, Members: 16, Width: 128, Layers: 2, Embedding: 8, CategoryWidth: 8}
+	journey := &model.Journey{
+		Events: tableOf(schema.TokenTable()), Table: tableOf(schema.Table()), Targets: 2, State: 64, Token: 8, TypeSize: 16,
+		Members: 16, Width: 128, Layers: 2, Embedding: 8, CategoryWidth: 8,
+	}
+	bundle.Networks = []weights.Network{
+		network(b, random, "tabm-0", weights.Classifier, 0.2, tabular), network(b, random, "tabm-1", weights.Classifier, 0.2, tabular),
+		network(b, random, "tabm-2", weights.Classifier, 0.2, tabular), network(b, random, "journey-0", weights.Classifier, 0.4, journey),
+	}
+	return newScorer(b, bundle, ScorerOptions{})
+}
+
 func tableOf(numeric, binary int, cardinalities []int, edges [][]float32) model.Table {
 	t := model.Table{Numeric: numeric, Binary: binary, Cardinalities: cardinalities, Edges: edges}
 	for _, e := range edges {

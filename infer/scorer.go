@@ -1,6 +1,7 @@
 package infer
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"math"
 	"runtime"
@@ -42,7 +43,9 @@ type Scorer struct {
 	numeric  int // columns of an example, by kind
 	category int
 	widths   [parts]int // of a row that classifiers read
-	workers  sync.Pool  // of *worker
+
+	fingerprint [sha256.Size]byte // of what the states of live journeys depend on
+	workers     sync.Pool         // of *worker
 }
 
 // NewScorer compiles the networks of a bundle, which may not be changed while
@@ -73,6 +76,7 @@ func NewScorer(b *weights.Bundle, o ScorerOptions) (*Scorer, error) {
 		}
 	}
 	s.settleJourneys()
+	s.fingerprint = s.fingerprintStates()
 	if s.blend != nil {
 		s.blend.widths = s.widths
 	}

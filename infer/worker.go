@@ -16,7 +16,9 @@ type worker struct {
 	follow   *follower   // nil where no network of the blend follows events
 	variants *variants   // nil until a journey is explained
 	walking  walking
-	states   []float32 // (examples, S)
+	token    features.Tokens     // of a live journey's event
+	live     [1]features.Example // of a live journey
+	states   []float32           // (examples, S)
 	occlude  occluder
 	scratch  []Reason
 	err      error // of making a foreign network's session; the worker cannot score
@@ -38,11 +40,19 @@ func (s *Scorer) newWorker() *worker {
 
 // score fills scores, one for each example, in their own slices' memory.
 func (w *worker) score(examples []features.Example, scores []Score) error {
-	if w.err != nil {
-		return w.err
-	}
 	if err := w.checkExamples(examples); err != nil {
 		return err
+	}
+	if err := w.followEvents(examples); err != nil {
+		return err
+	}
+	return w.scoreFollowed(examples, scores)
+}
+
+// scoreFollowed is score of examples whose events have left w.states.
+func (w *worker) scoreFollowed(examples []features.Example, scores []Score) error {
+	if w.err != nil {
+		return w.err
 	}
 	for i := range scores {
 		s := &scores[i]
@@ -67,9 +77,6 @@ func (w *worker) score(examples []features.Example, scores []Score) error {
 }
 
 func (w *worker) scoreTargets(examples []features.Example, scores []Score) error {
-	if err := w.followEvents(examples); err != nil {
-		return err
-	}
 	w.classify.reset()
 	w.occlude.rows = w.occlude.rows[:0]
 	for i := range examples {
@@ -210,13 +217,28 @@ func checkJourney(j *features.Journey, c features.Cutoff, layout *features.Layou
 	if c.Events < 0 || c.Events > len(j.Events) {
 		return fmt.Errorf("infer: customer %q: cutoff after %d events, want 0 to %d", j.Customer, c.Events, len(j.Events))
 	}
-	if n := len(j.Profile); n != 0 && n != len(layout.Profile) {
-		return fmt.Errorf("infer: customer %q: profile has %d values, want %d", j.Customer, n, len(layout.Profile))
+	if err := checkProfile(j.Customer, j.Profile, layout); err != nil {
+		return err
 	}
 	for i := range j.Events[:c.Events] {
-		if n := len(j.Events[i].Values); n != 0 && n != len(layout.Event) {
-			return fmt.Errorf("infer: customer %q: event %d has %d values, want %d", j.Customer, i, n, len(layout.Event))
+		if err := checkEvent(j.Customer, i, &j.Events[i], layout); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+func checkProfile(customer string, profile []features.Value, layout *features.Layout) error {
+	if n := len(profile); n != 0 && n != len(layout.Profile) {
+		return fmt.Errorf("infer: customer %q: profile has %d values, want %d", customer, n, len(layout.Profile))
+	}
+	return nil
+}
+
+// checkEvent checks event i of a customer.
+func checkEvent(customer string, i int, ev *features.Event, layout *features.Layout) error {
+	if n := len(ev.Values); n != 0 && n != len(layout.Event) {
+		return fmt.Errorf("infer: customer %q: event %d has %d values, want %d", customer, i, n, len(layout.Event))
 	}
 	return nil
 }
