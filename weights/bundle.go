@@ -10,9 +10,9 @@
 //
 // Networks are not code but a registered architecture's name and config, drawn
 // again by package model; see model.Saved. One that was trained elsewhere is a
-// file that package weights/onnx reads, with a [Mapping]. [Bundle.Save] puts a bundle in place
-// whole or not at all, and [Open] refuses one that is damaged, incomplete,
-// edited, or of another format version. Neither trains nor scores.
+// file that package weights/onnx reads, with a [Mapping]. [Bundle.Save] puts a
+// bundle in place whole or not at all, and [Open] refuses one that is damaged,
+// incomplete, edited, or of another format version. Neither trains nor scores.
 package weights
 
 import (

@@ -153,7 +153,7 @@ func (in *MappedInput) validate(columns map[string]features.Kind) error {
 			return fmt.Errorf("the schema has no column %q: a constant column has none, say value: instead; moments features lists the columns", c.Column)
 		case len(c.Codes) > 0 && kind != features.Categorical:
 			return fmt.Errorf("codes for %q, which is no categorical column", c.Column)
-		case in.Units == Normal && kind != features.Numeric:
+		case c.Value == nil && in.Units == Normal && kind != features.Numeric:
 			return fmt.Errorf("units are %s and %q is no numeric column", Normal, c.Column)
 		}
 	}
