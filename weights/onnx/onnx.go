@@ -24,7 +24,7 @@ import (
 	"moments/weights/onnx/internal/onnxpb"
 )
 
-// What is written. ONNX Runtime 1.11 and later, of 2022, read it.
+// What is written. ONNX Runtime 1.12 and later, of 2022, read it.
 const (
 	Opset     = 17
 	IRVersion = 8

@@ -14,7 +14,7 @@ import (
 // Bounds of a model that Parse accepts.
 const (
 	MaxBytes   = 1 << 30 // of the file, and of all its tensors with those beside it
-	maxIR      = 11      // what ONNX Runtime 1.24 reads
+	maxIR      = 13      // what ONNX Runtime 1.24 reads
 	maxDepth   = 8       // of graphs within graphs
 	maxRank    = 16      // dimensions of a tensor
 	maxDeclare = 1 << 28 // values that a node with constant arguments makes
@@ -23,9 +23,9 @@ const (
 // opsets are the operator sets that ONNX Runtime 1.24 knows, by domain, with
 // the oldest and the newest version.
 var opsets = map[string][2]int64{
-	"":              {7, 24},
-	"ai.onnx":       {7, 24},
-	"ai.onnx.ml":    {1, 4}, // 5 brings trees of another form
+	"":              {7, 25},
+	"ai.onnx":       {7, 25},
+	"ai.onnx.ml":    {1, 5},
 	"com.microsoft": {1, 1},
 }
 

@@ -94,6 +94,7 @@ func TestParseRefuses(t *testing.T) {
 			addNode("Constant", nil, attribute("value_ints", 1<<20, 1<<20))(p)
 			addNode("ConstantOfShape", []string{"made"})(p)
 		}), "ConstantOfShape to shape [1048576 1048576]"},
+		{"trees of another form", spoil(t, addNode("TreeEnsemble", nil)), "opset 5"},
 		{"random terabytes", spoil(t, addNode("RandomNormal", nil, attribute("shape", 1<<40))), "RandomNormal"},
 		{"graphs within graphs", spoil(t, func(p *onnxpb.ModelProto) { p.Graph.Node = append(p.Graph.Node, nested(20).Node...) }), "graphs within graphs"},
 		{"an input of halves", spoil(t, func(p *onnxpb.ModelProto) { p.Graph.Input[0].Type.GetTensorType().ElemType = proto.Int32(10) }), "float16"},

@@ -24,7 +24,11 @@ type treeNode struct{ tree, node int64 }
 // checkTrees demands of an ensemble of trees that its lists fit together and
 // its nodes are trees: a circle would hold the runtime for ever.
 func checkTrees(n *onnxpb.NodeProto) error {
-	if op := n.GetOpType(); op != "TreeEnsembleClassifier" && op != "TreeEnsembleRegressor" {
+	switch n.GetOpType() {
+	case "TreeEnsembleClassifier", "TreeEnsembleRegressor":
+	case "TreeEnsemble":
+		return errors.New("trees in the form of opset 5 of ai.onnx.ml, want that of opset 3 or older: export the model for it")
+	default:
 		return nil
 	}
 	e := ensemble{lengths: map[string]int{}, ints: map[string][]int64{}, index: map[treeNode]int{}}
