@@ -58,9 +58,16 @@ type EventMoment struct {
 	// the event was not taken away, before the last ExplainOptions.Last.
 	Impact []float64
 
-	// Shapley and Gradient are cross-checks of Impact, by target and in
-	// probability; nil unless asked for. See Scorer.Explain.
-	Shapley  []float64
+	// Shapley is the mean effect of the event over orders in which the last
+	// events come into the journey, by target: a cross-check of Impact that shares
+	// out what events do together. All of them add up to Final minus the
+	// probability without any of the last events. Nil unless asked for.
+	Shapley []float64
+
+	// Gradient is the event's integrated gradient through the networks that
+	// follow events, by target and in the blend's probability; what the event
+	// means to the aggregates, which other networks read, it does not see. Nil
+	// unless asked for.
 	Gradient []float64
 }
 
@@ -79,25 +86,39 @@ type Suggestion struct {
 
 // Explain scores a journey after each of its events and without each of them.
 // The events that are taken away are the last o.Last; with n of them the cost is
-// about that of scoring 2n rows and walking n²/2 events, all of them batched.
+// about that of scoring 2n rows and walking n²/2 events, all of them batched;
+// each of the o.Shapley orders costs as much again, and each of the o.Gradients
+// points half.
 func (s *Scorer) Explain(j *features.Journey, c features.Cutoff, o ExplainOptions) (*Explanation, error) {
-	if err := o.complete(s); err != nil {
+	var e *Explanation
+	err := s.explainWith(j, c, o, func(x *explainer) (err error) {
+		e, err = x.explain()
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
+	return e, nil
+}
+
+// explainWith lends what explains a journey.
+func (s *Scorer) explainWith(j *features.Journey, c features.Cutoff, o ExplainOptions, do func(*explainer) error) error {
+	if err := o.complete(s); err != nil {
+		return err
+	}
 	if err := checkJourney(j, c, &s.bundle.Layout); err != nil {
-		return nil, err
+		return err
 	}
 	w := s.workers.Get().(*worker)
 	defer s.workers.Put(w)
 	if w.err != nil {
-		return nil, w.err
+		return w.err
 	}
-	x := explainer{worker: w, journey: j, events: j.Events[:c.Events], cutoff: c, options: o}
-	e, err := x.explain()
-	if err != nil {
-		return nil, fmt.Errorf("%w (customer %q)", err, j.Customer)
+	x := &explainer{worker: w, journey: j, events: j.Events[:c.Events], cutoff: c, options: o, variants: w.newVariants()}
+	if err := do(x); err != nil {
+		return fmt.Errorf("%w (customer %q)", err, j.Customer)
 	}
-	return e, nil
+	return nil
 }
 
 // complete fills in the defaults and refuses what the bundle cannot answer.
@@ -107,6 +128,10 @@ func (o *ExplainOptions) complete(s *Scorer) error {
 		return fmt.Errorf("infer: options to explain %+v, want none below 0", *o)
 	case s.blend == nil:
 		return fmt.Errorf("infer: bundle %s has no targets to explain", s.bundle.Name)
+	case o.Gradients > 0 && len(s.following) == 0:
+		return fmt.Errorf("infer: bundle %s has no network in its blend that follows events: there is no gradient to take", s.bundle.Name)
+	case o.Gradients > 0 && o.Last >= followedEvents:
+		return fmt.Errorf("infer: gradients of the last %d events, want at most %d", o.Last, followedEvents-1)
 	case o.Next > 0 && len(s.foretelling) == 0:
 		return fmt.Errorf("infer: bundle %s has no network that foretells events: none can be suggested", s.bundle.Name)
 	}
@@ -139,7 +164,6 @@ type explainer struct {
 }
 
 func (x *explainer) explain() (*Explanation, error) {
-	x.variants = x.worker.newVariants(x.cutoff.Time)
 	if err := x.walkCourse(); err != nil {
 		return nil, err
 	}
@@ -150,8 +174,21 @@ func (x *explainer) explain() (*Explanation, error) {
 		return nil, err
 	}
 	e := x.report()
+	if len(x.events) == 0 {
+		return e, nil
+	}
+	if x.options.Shapley > 0 {
+		if err := x.shapley(e); err != nil {
+			return nil, err
+		}
+	}
+	if x.options.Gradients > 0 {
+		if err := x.gradients(e); err != nil {
+			return nil, err
+		}
+	}
 	var err error
-	if x.options.Next > 0 && len(x.events) > 0 {
+	if x.options.Next > 0 {
 		e.Next, err = x.suggest()
 	}
 	return e, err

@@ -224,6 +224,8 @@ func TestExplainRefuses(t *testing.T) {
 		"negative":      {b, end(j), ExplainOptions{Shapley: -1}, "want none below 0"},
 		"no targets":    {&aimless, end(j), ExplainOptions{}, "bundle test has no targets to explain"},
 		"no foreteller": {untold, end(j), ExplainOptions{Next: 1}, "no network that foretells events"},
+		"no gradient":   {untold, end(j), ExplainOptions{Gradients: 1}, "there is no gradient to take"},
+		"many gates":    {b, end(j), ExplainOptions{Gradients: 1, Last: 600}, "want at most 511"},
 		"cutoff":        {b, features.Cutoff{Events: 1000}, ExplainOptions{}, "cutoff after 1000 events"},
 	} {
 		if _, err := newScorer(t, row.bundle, ScorerOptions{}).Explain(j, row.c, row.o); err == nil || !strings.Contains(err.Error(), row.want) {

@@ -17,7 +17,6 @@ type variants struct {
 	*worker
 	encoder *features.Encoder // of the variant that is added
 	nothing []float32         // (S), the states of a journey without events
-	at      int64
 
 	examples []features.Example // of the batch
 	tracks   []track
@@ -36,7 +35,7 @@ type prefix struct {
 }
 
 // newVariants returns none yet, in the worker's memory.
-func (w *worker) newVariants(at int64) *variants {
+func (w *worker) newVariants() *variants {
 	v := w.variants
 	if v == nil {
 		v = &variants{
@@ -46,7 +45,6 @@ func (w *worker) newVariants(at int64) *variants {
 		}
 		w.variants = v
 	}
-	v.at = at
 	v.clear()
 	v.probabilities = v.probabilities[:0]
 	return v
