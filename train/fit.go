@@ -188,6 +188,7 @@ func (t *stepper) gradients(rows []int, number uint64) (loss, weight float64, er
 }
 
 func (t *stepper) runShare(i int, l *lane) error {
+	l.held = false
 	clear(l.gradient.all)
 	t.losses[i], t.weights[i] = 0, 0
 	for m := i; m*t.micro < len(t.rows); m += len(t.losses) {
@@ -198,6 +199,7 @@ func (t *stepper) runShare(i int, l *lane) error {
 			return err
 		}
 		t.losses[i] += l.loss
+		l.held = true
 	}
 	return nil
 }

@@ -33,6 +33,7 @@ type lane struct {
 
 	examples []int // of the micro-batch, where its rows are journeys
 
+	held    bool    // the parameters are those of the last run
 	dropout float32 // rate; 0 when predicting
 	key     uint64  // of the dropout masks of this micro-batch
 	source  rand.PCG

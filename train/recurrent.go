@@ -16,6 +16,14 @@ const (
 	gruDH            // (journeys, width): of the state, carried from step to step
 )
 
+// Packed weights of a GRU.
+const (
+	gruInput     = iota // (in, 3·width)
+	gruState            // (width, 3·width)
+	gruInputBack        // transposed
+	gruStateBack
+)
+
 // gru walks the packed events step by step. Every product is made when its step
 // needs it, while its rows are in the cache: all events' products with the input
 // weights at once would have to come back from memory.
@@ -23,13 +31,12 @@ func gru(o *operation) {
 	in, width, steps := o.node.In[0].Width(), o.node.Width(), o.lane.steps
 	n := 3 * width
 	gates, states := o.need(gruGates, o.rows*n), o.need(gruStates, o.rows*n)
-	kernel.Pack(&o.packed[0], false, n, in, o.in[2], n)
-	kernel.Pack(&o.packed[1], false, n, width, o.in[4], n)
+	wx, wh := o.pack(gruInput, false, n, in, o.in[2], n), o.pack(gruState, false, n, width, o.in[4], n)
 	h, row := o.firstStates(), 0
 	for _, journeys := range steps {
 		x, s, out := gates[row*n:], states[row*n:], o.out[row*width:]
-		o.lane.work.GemmPacked(false, journeys, o.in[0][row*in:], in, &o.packed[0], x, n, o.in[3], kernel.Identity, false)
-		o.lane.work.GemmPacked(false, journeys, h, width, &o.packed[1], s, n, o.in[5], kernel.Identity, false)
+		o.lane.work.GemmPacked(false, journeys, o.in[0][row*in:], in, wx, x, n, o.in[3], kernel.Identity, false)
+		o.lane.work.GemmPacked(false, journeys, h, width, wh, s, n, o.in[5], kernel.Identity, false)
 		kernel.GRUStep(out, x, x, s, h, nil, journeys, width)
 		h, row = out, row+journeys
 	}
@@ -57,8 +64,8 @@ func gruBackward(o *operation) {
 		return
 	}
 	n := 3 * width
-	kernel.Pack(&o.packed[0], true, in, n, o.in[2], n)
-	kernel.Pack(&o.packed[1], true, width, n, o.in[4], n)
+	o.pack(gruInputBack, true, in, n, o.in[2], n)
+	o.pack(gruStateBack, true, width, n, o.in[4], n)
 	dh := o.need(gruDH, steps[0]*width)
 	clear(dh)
 	for t, row := len(steps), o.rows; t > 0; {
@@ -96,14 +103,14 @@ func (o *operation) gruBlockBackward(first, end, start, rows int) {
 		copy(before[at*width:], h[:journeys*width])
 		kernel.Axpy(dh[:journeys*width], 1, o.dout[row*width:][:journeys*width])
 		kernel.GRUStepBackward(dx[at*n:], ds[at*n:], dh, dh, gates[row*n:], states[row*n:], h, nil, journeys, width)
-		work.GemmPacked(false, journeys, ds[at*n:], n, &o.packed[1], dh, width, nil, kernel.Identity, true)
+		work.GemmPacked(false, journeys, ds[at*n:], n, &o.packed[gruStateBack], dh, width, nil, kernel.Identity, true)
 	}
 	kernel.AddColumnSums(o.din[3], dx, rows, n)
 	kernel.AddColumnSums(o.din[5], ds, rows, n)
 	work.Gemm(true, false, in, n, rows, o.in[0][start*in:], in, dx, n, o.din[2], n, nil, kernel.Identity, true)
 	work.Gemm(true, false, width, n, rows, before, width, ds, n, o.din[4], n, nil, kernel.Identity, true)
 	if o.din[0] != nil {
-		work.GemmPacked(false, rows, dx, n, &o.packed[0], o.din[0][start*in:], in, nil, kernel.Identity, false)
+		work.GemmPacked(false, rows, dx, n, &o.packed[gruInputBack], o.din[0][start*in:], in, nil, kernel.Identity, false)
 	}
 }
 

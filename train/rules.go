@@ -30,9 +30,16 @@ func activation(n *model.Node) kernel.Activation { return kernel.Activation(n.Ac
 func (o *operation) drop(dst, x []float32) {
 	if o.node.Activation != model.Identity && o.lane.dropout > 0 {
 		kernel.Dropout(dst, x, o.lane.dropout, mix(o.lane.key, o.mask))
-	} else if len(dst) > 0 && &dst[0] != &x[0] {
-		copy(dst, x)
 	}
+}
+
+// pack lays op(w) (k, n) out for products, in the i-th place, unless it stands
+// there since the last micro-batch: weights change between batches only.
+func (o *operation) pack(i int, transposed bool, n, k int, w []float32, stride int) *kernel.Packed {
+	if p := &o.packed[i]; !o.lane.held {
+		kernel.Pack(p, transposed, n, k, w, stride)
+	}
+	return &o.packed[i]
 }
 
 // preactivation turns dout into the gradient before dropout and activation.
@@ -41,6 +48,10 @@ func (o *operation) preactivation() []float32 {
 		return o.dout
 	}
 	dz := o.need(0, len(o.out))
+	if o.lane.dropout == 0 {
+		kernel.ActivationBackward(dz, o.dout, o.out, activation(o.node))
+		return dz
+	}
 	o.drop(dz, o.dout)
 	// Where dropout made the output zero the gradient is zero already; elsewhere
 	// it kept the sign, which is all that the activation's slope depends on.
@@ -76,7 +87,7 @@ func copyColumns(dst []float32, dstStride int, src []float32, srcStride, width, 
 func dense(o *operation) {
 	in, out := o.node.In[0].Width(), o.node.Width()
 	rows := len(o.out) / out
-	o.lane.work.Gemm(false, false, rows, out, in, o.in[0], in, o.in[1], out, o.out, out, o.in[2], activation(o.node), false)
+	o.lane.work.GemmPacked(false, rows, o.in[0], in, o.pack(0, false, out, in, o.in[1], out), o.out, out, o.in[2], activation(o.node), false)
 	o.drop(o.out, o.out)
 }
 
@@ -87,7 +98,7 @@ func denseBackward(o *operation) {
 	kernel.AddColumnSums(o.din[2], dz, rows, out)
 	o.lane.work.Gemm(true, false, in, out, rows, o.in[0], in, dz, out, o.din[1], out, nil, kernel.Identity, true)
 	if dx := o.din[0]; dx != nil {
-		o.lane.work.Gemm(false, true, rows, in, out, dz, out, o.in[1], out, dx, in, nil, kernel.Identity, false)
+		o.lane.work.GemmPacked(false, rows, dz, out, o.pack(1, true, in, out, o.in[1], out), dx, in, nil, kernel.Identity, false)
 	}
 }
 
@@ -122,8 +133,7 @@ func (o *operation) piecewiseShape() (features, bins, width int) {
 func ensembleDense(o *operation) {
 	rows, members, in, out := o.ensembleShape()
 	scaled := o.need(1, rows*in)
-	w := &o.packed[0]
-	kernel.Pack(w, false, out, in, o.in[2], out)
+	w := o.pack(0, false, out, in, o.in[2], out)
 	for k := range members {
 		kernel.MulRow(scaled, o.in[0], o.in[1][k*in:][:in], rows, in)
 		o.lane.work.GemmPacked(false, rows, scaled, in, w, o.out[k*out:], members*out, o.in[3], activation(o.node), false)
@@ -136,8 +146,7 @@ func ensembleDenseBackward(o *operation) {
 	dz := o.preactivation()
 	kernel.AddColumnSums(o.din[3], dz, rows*members, out)
 	scaled, dscaled := o.need(1, rows*in), o.need(2, rows*in)
-	wt := &o.packed[1]
-	kernel.Pack(wt, true, in, out, o.in[2], out)
+	wt := o.pack(1, true, in, out, o.in[2], out)
 	dx, dr := o.din[0], o.din[1]
 	if dx == nil {
 		dx = o.need(3, rows*in)

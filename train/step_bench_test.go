@@ -87,23 +87,25 @@ func (c benchmarkCase) run(b *testing.B, threads int) {
 			b.Fatal(err)
 		}
 		l.dropout = c.dropout
-		fillRandomly(l, g, rand.New(rand.NewPCG(5, 6)))
-		for i := range l.inputs["row"] { // the last event of each journey
-			l.inputs["row"][i] = float32((c.journey-1)*c.micro + i)
-		}
 		lanes = append(lanes, l)
 	}
+	batches := c.batches(lanes[0], g)
 	crew := hire(lanes)
 	defer crew.dismiss()
 	optimiser, learned := newAdamW(crew, 1e-3, 0, 0), params.learn(lanes)
 	optimiser.Scale, optimiser.Average = 1/float64(c.batch), 0
 	share := func(i int, l *lane) error {
+		l.held = false
 		clear(l.gradient.all)
 		for m := i; m*c.micro < c.batch; m += threads {
+			for name, x := range l.inputs {
+				copy(x, batches[m][name])
+			}
 			l.seed(uint64(m))
 			if err := l.run(); err != nil {
 				return err
 			}
+			l.held = true
 		}
 		return nil
 	}
@@ -116,4 +118,21 @@ func (c benchmarkCase) run(b *testing.B, threads int) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// batches draws what every micro-batch reads.
+func (c benchmarkCase) batches(l *lane, g *model.Graph) []map[string][]float32 {
+	random := rand.New(rand.NewPCG(5, 6))
+	batches := make([]map[string][]float32, (c.batch+c.micro-1)/c.micro)
+	for m := range batches {
+		fillRandomly(l, g, random)
+		for i := range l.inputs[model.InputRow] { // the last event of each journey
+			l.inputs[model.InputRow][i] = float32((c.journey-1)*c.micro + i)
+		}
+		batches[m] = map[string][]float32{}
+		for name, x := range l.inputs {
+			batches[m][name] = slices.Clone(x)
+		}
+	}
+	return batches
 }
