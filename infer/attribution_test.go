@@ -97,7 +97,7 @@ func TestGradientsAddUp(t *testing.T) {
 func gatedScore(t *testing.T, s *Scorer, j *features.Journey, first int, gate float32) []float32 {
 	t.Helper()
 	var scores []float32
-	err := s.explainWith(j, end(j), ExplainOptions{}, func(x *explainer) error {
+	err := s.newWorker().explainWith(j, end(j), ExplainOptions{}, func(x *explainer) error {
 		x.options.Course = len(j.Events) - first
 		if err := x.walkCourse(); err != nil {
 			return err

@@ -90,27 +90,28 @@ type Suggestion struct {
 // each of the o.Shapley orders costs as much again, and each of the o.Gradients
 // points half.
 func (s *Scorer) Explain(j *features.Journey, c features.Cutoff, o ExplainOptions) (*Explanation, error) {
-	var e *Explanation
-	err := s.explainWith(j, c, o, func(x *explainer) (err error) {
-		e, err = x.explain()
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return e, nil
-}
-
-// explainWith lends what explains a journey.
-func (s *Scorer) explainWith(j *features.Journey, c features.Cutoff, o ExplainOptions, do func(*explainer) error) error {
 	if err := o.complete(s); err != nil {
-		return err
-	}
-	if err := checkJourney(j, c, &s.bundle.Layout); err != nil {
-		return err
+		return nil, err
 	}
 	w := s.workers.Get().(*worker)
 	defer s.workers.Put(w)
+	return w.explain(j, c, o)
+}
+
+// explain explains one journey; the options are complete.
+func (w *worker) explain(j *features.Journey, c features.Cutoff, o ExplainOptions) (e *Explanation, err error) {
+	err = w.explainWith(j, c, o, func(x *explainer) (err error) {
+		e, err = x.run()
+		return err
+	})
+	return e, err
+}
+
+// explainWith hands out what explains a journey.
+func (w *worker) explainWith(j *features.Journey, c features.Cutoff, o ExplainOptions, do func(*explainer) error) error {
+	if err := checkJourney(j, c, &w.bundle.Layout); err != nil {
+		return err
+	}
 	if w.err != nil {
 		return w.err
 	}
@@ -163,7 +164,7 @@ type explainer struct {
 	without      []int
 }
 
-func (x *explainer) explain() (*Explanation, error) {
+func (x *explainer) run() (*Explanation, error) {
 	if err := x.walkCourse(); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package infer
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -248,5 +249,35 @@ func BenchmarkExplain50(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// Explanations of a stream are those of its journeys, in their order, and end
+// with the first that fails.
+func TestExplainEach(t *testing.T) {
+	b, journeys := journeyBundle(t, 100)
+	s, o := newScorer(t, b, ScorerOptions{Workers: 3}), ExplainOptions{Last: 20, Next: 1}
+	i := 0
+	check := func(got *Explanation) error {
+		want, err := s.Explain(&journeys[i], end(&journeys[i]), o)
+		if text := fmt.Sprintf("%+v", want); err != nil || fmt.Sprintf("%+v", got) != text { // NaN is not itself
+			t.Errorf("got %+v, want %s, error %v", got, text, err)
+		}
+		i++
+		return nil
+	}
+	if err := s.ExplainEach(t.Context(), stream(journeys), endAlways, o, check); err != nil || i != len(journeys) {
+		t.Errorf("%d explanations and error %v, want %d", i, err, len(journeys))
+	}
+	i = 0
+	if err := s.ExplainEach(t.Context(), failing(journeys, 11), endAlways, o, check); err != errTest || i != 11 {
+		t.Errorf("%d explanations and error %v, want 11 and %v", i, err, errTest)
+	}
+	i, journeys[5].Profile = 0, make([]features.Value, 9)
+	if err := s.ExplainEach(t.Context(), stream(journeys), endAlways, o, check); err == nil || !strings.Contains(err.Error(), "profile has 9 values") || i != 5 {
+		t.Errorf("%d explanations and error %v, want 5 and one of the profile", i, err)
+	}
+	if err := s.ExplainEach(t.Context(), stream(journeys), endAlways, ExplainOptions{Last: -1}, check); err == nil {
+		t.Error("options below 0: no error")
 	}
 }

@@ -3,10 +3,13 @@ package infer
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
+	"log"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"moments/features"
 	"moments/weights"
@@ -87,7 +90,7 @@ func TestLiveEqualsTheWholeJourney(t *testing.T) {
 func TestLongLiveJourney(t *testing.T) {
 	events := 100_000
 	if testing.Short() {
-		events = 5_000
+		events = 1_000
 	}
 	b, _ := journeyBundle(t, 120)
 	s := newScorer(t, b, ScorerOptions{})
@@ -194,6 +197,9 @@ func FuzzRestore(f *testing.F) {
 }
 
 func TestWarmLiveJourneyAllocatesNothing(t *testing.T) {
+	if raced {
+		t.Skip("under the race detector pools forget at random")
+	}
 	b, journeys := journeyBundle(t, 120)
 	s := newScorer(t, b, ScorerOptions{})
 	l := follow(t, s, "x", journeys[0].Profile)
@@ -211,7 +217,7 @@ func TestWarmLiveJourneyAllocatesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	if allocations != 0 && !raced {
+	if allocations != 0 {
 		t.Errorf("an event and a score allocate %v times, want 0", allocations)
 	}
 }
@@ -241,4 +247,28 @@ func BenchmarkLiveEvent(b *testing.B) {
 			}
 		}
 	})
+}
+
+func ExampleScorer_Follow() {
+	bundle, err := weights.Open("weights/loan-acceptance")
+	if err != nil {
+		log.Fatal(err)
+	}
+	scorer, err := NewScorer(bundle, ScorerOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	journey, err := scorer.Follow("customer 7", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	now := time.Now().UnixMicro()
+	if err := journey.Append(&features.Event{Time: now, Type: "offer sent"}); err != nil {
+		log.Fatal(err)
+	}
+	score, err := journey.Score(now)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(score.Probabilities)
 }

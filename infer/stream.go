@@ -15,14 +15,16 @@ const jobEvents = 1 << 16
 // A job is a run of journeys on its way from the iterator to a worker and on,
 // in order, to the caller. Jobs are used again, with their memory.
 type job struct {
-	journeys []features.Journey
-	cutoffs  []features.Cutoff
-	events   []features.Event // what the journeys' slices are cut from
-	values   []features.Value
-	examples []features.Example
-	scores   []Score
-	err      error // of the iterator, after the journeys; or of the worker
-	done     chan struct{}
+	journeys     []features.Journey
+	cutoffs      []features.Cutoff
+	events       []features.Event // what the journeys' slices are cut from
+	values       []features.Value
+	examples     []features.Example
+	scores       []Score
+	explanations []*Explanation
+	most         int   // journeys to take
+	err          error // of the iterator, after the journeys; or of the worker
+	done         chan struct{}
 }
 
 // Score scores the journeys of an iterator as they come, on the scorer's
@@ -38,6 +40,27 @@ type job struct {
 // only after the iterator has been stopped.
 func (s *Scorer) Score(ctx context.Context, journeys iter.Seq2[*features.Journey, error],
 	cut func(*features.Journey) (features.Cutoff, bool), emit func(*Score) error) error {
+	return s.each(ctx, journeys, cut, jobRows, (*worker).do, func(j *job, i int) error { return emit(&j.scores[i]) })
+}
+
+// ExplainEach is [Scorer.Score] for explanations: see [Scorer.Explain]. What
+// emit is handed, values of events too, may change once it returns.
+func (s *Scorer) ExplainEach(ctx context.Context, journeys iter.Seq2[*features.Journey, error],
+	cut func(*features.Journey) (features.Cutoff, bool), o ExplainOptions, emit func(*Explanation) error) error {
+	if err := o.complete(s); err != nil {
+		return err
+	}
+	explain := func(w *worker, j *job) { w.explainJob(j, o) }
+	return s.each(ctx, journeys, cut, explainRows, explain, func(j *job, i int) error { return emit(j.explanations[i]) })
+}
+
+// explainRows is the number of journeys that a worker explains at a time.
+const explainRows = 8
+
+// each does jobs of up to most journeys on the scorer's workers, and hands what
+// came of each journey to emit, in their order.
+func (s *Scorer) each(ctx context.Context, journeys iter.Seq2[*features.Journey, error],
+	cut func(*features.Journey) (features.Cutoff, bool), most int, do func(*worker, *job), emit func(j *job, i int) error) error {
 	inner, cancel := context.WithCancel(ctx)
 	var group sync.WaitGroup
 	defer group.Wait()
@@ -46,7 +69,7 @@ func (s *Scorer) Score(ctx context.Context, journeys iter.Seq2[*features.Journey
 	jobs := 2*s.options.Workers + 2
 	free, work, ordered := make(chan *job, jobs), make(chan *job, jobs), make(chan *job, jobs)
 	for range jobs {
-		free <- &job{done: make(chan struct{}, 1)}
+		free <- &job{most: most, done: make(chan struct{}, 1)}
 	}
 	group.Go(func() {
 		defer close(work)
@@ -58,7 +81,8 @@ func (s *Scorer) Score(ctx context.Context, journeys iter.Seq2[*features.Journey
 			w := s.workers.Get().(*worker)
 			defer s.workers.Put(w)
 			for j := range work {
-				w.do(j)
+				do(w, j)
+				j.done <- struct{}{}
 			}
 		})
 	}
@@ -111,7 +135,7 @@ func (j *job) reset() {
 	j.events, j.values = j.events[:0], j.values[:0]
 }
 
-func (j *job) full() bool { return len(j.journeys) == jobRows || len(j.events) >= jobEvents }
+func (j *job) full() bool { return len(j.journeys) == j.most || len(j.events) >= jobEvents }
 
 // add copies what the cutoff lets see of a journey. When an arena grows,
 // earlier journeys keep the memory they were cut from.
@@ -156,7 +180,19 @@ func (w *worker) do(j *job) {
 	if err := w.score(j.examples[:n], j.scores[:n]); err != nil {
 		j.fail(0, err)
 	}
-	j.done <- struct{}{}
+}
+
+// explainJob explains a job's journeys up to the first that fails.
+func (w *worker) explainJob(j *job, o ExplainOptions) {
+	j.explanations = j.explanations[:0]
+	for i := range j.journeys {
+		e, err := w.explain(&j.journeys[i], j.cutoffs[i], o)
+		if err != nil {
+			j.fail(i, err)
+			return
+		}
+		j.explanations = append(j.explanations, e)
+	}
 }
 
 // fail ends the job with err after the first n journeys.
@@ -164,13 +200,14 @@ func (j *job) fail(n int, err error) {
 	j.journeys, j.cutoffs, j.err = j.journeys[:n], j.cutoffs[:n], err
 }
 
-// emit hands over the scores, and then the error that ended the job.
-func (j *job) emit(ctx context.Context, emit func(*Score) error) error {
+// emit hands over what came of the journeys, and then the error that ended the
+// job.
+func (j *job) emit(ctx context.Context, emit func(j *job, i int) error) error {
 	for i := range j.journeys {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := emit(&j.scores[i]); err != nil {
+		if err := emit(j, i); err != nil {
 			return err
 		}
 	}

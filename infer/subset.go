@@ -89,7 +89,13 @@ func (s *Scorer) Insertion(j *features.Journey, c features.Cutoff, order []int) 
 
 // curve starts with all events of the order present, or with none.
 func (s *Scorer) curve(j *features.Journey, c features.Cutoff, order []int, present bool) (curve [][]float32, err error) {
-	err = s.explainWith(j, c, ExplainOptions{}, func(x *explainer) error {
+	var o ExplainOptions
+	if err := o.complete(s); err != nil {
+		return nil, err
+	}
+	w := s.workers.Get().(*worker)
+	defer s.workers.Put(w)
+	err = w.explainWith(j, c, o, func(x *explainer) error {
 		first, err := x.firstOf(order)
 		if err != nil {
 			return err

@@ -194,3 +194,21 @@ func TestTouchpointsRefuse(t *testing.T) {
 		t.Errorf("report of nothing: %+v", r)
 	}
 }
+
+func ExampleTouchpoints() {
+	// Explanations come from Scorer.Explain or Scorer.ExplainEach; these are made up.
+	points := emptyTouchpoints(1)
+	for i := range 40 {
+		call := 0.02 + 0.001*float64(i%5)
+		if err := points.Add(explanationOf(fmt.Sprint("customer ", i), []string{"visit", "call"}, []float64{-0.01, call})); err != nil {
+			fmt.Println(err)
+		}
+	}
+	for _, p := range points.Report().Types {
+		e := p.Impact[0]
+		fmt.Printf("%s: %+.1f points on conversion, %+.1f to %+.1f, in %d journeys\n", p.Name, 100*e.Mean, 100*e.Low, 100*e.High, p.Journeys)
+	}
+	// Output:
+	// call: +2.2 points on conversion, +2.2 to +2.2, in 40 journeys
+	// visit: -1.0 points on conversion, -1.0 to -1.0, in 40 journeys
+}
