@@ -320,6 +320,7 @@ func (t *Task) checkNetworks() error {
 	}{
 		{"members", n.Members}, {"width", n.Width}, {"layers", n.Layers}, {"embedding", deref(n.Embedding)}, {"epochs", n.Epochs},
 		{"patience", n.Patience}, {"batch", n.Batch}, {"ensemble", n.Ensemble}, {"threads", n.Threads}, {"extra_cuts", deref(n.ExtraCuts)},
+		{"recurrent", deref(n.Recurrent)}, {"state", n.State},
 	} {
 		if c.value < 0 {
 			return t.fault([]any{"networks", c.key}, "got %d, want a positive number", c.value)

@@ -169,6 +169,8 @@ type Networks struct {
 	Dropout      *float64 `yaml:"dropout"`         // 0 is a choice of its own
 	Positive     float64  `yaml:"positive_weight"` // of positive examples in the loss; probabilities are corrected for it; default 1
 	Ensemble     int      `yaml:"ensemble"`        // independently seeded networks
+	Recurrent    *int     `yaml:"recurrent"`       // further networks that follow the events one by one; 0 is a choice of its own: none
+	State        int      `yaml:"state"`           // units that remember the events
 	ExtraCuts    *int     `yaml:"extra_cuts"`      // random cuts a journey is trained on besides the task's own; 0 is a choice of its own
 	Seed         uint64   `yaml:"seed"`
 	Threads      int      `yaml:"threads"`

@@ -97,7 +97,7 @@ type Options struct {
 func ConfigOf(task *datasets.Task) (Config, error) {
 	c, n := DefaultConfig(), task.Networks
 	for _, choice := range []struct{ said, to *int }{
-		{&n.Members, &c.Members}, {&n.Width, &c.Width}, {&n.Layers, &c.Layers},
+		{&n.Members, &c.Members}, {&n.Width, &c.Width}, {&n.Layers, &c.Layers}, {&n.State, &c.State},
 		{&n.Ensemble, &c.Ensemble}, {&n.Epochs, &c.Epochs}, {&n.Patience, &c.Patience}, {&n.Batch, &c.Batch},
 		{&n.Threads, &c.Threads}, {&task.Anomaly.Width, &c.DenoiseWidth}, {&task.Anomaly.Steps, &c.DenoiseSteps},
 	} {
@@ -107,6 +107,7 @@ func ConfigOf(task *datasets.Task) (Config, error) {
 		choose(choice.to, choice.said, *choice.said != 0)
 	}
 	// Of these, 0 is a choice of its own.
+	choose(&c.Recurrent, n.Recurrent, n.Recurrent != nil)
 	choose(&c.ExtraCuts, n.ExtraCuts, n.ExtraCuts != nil)
 	choose(&c.Embedding, n.Embedding, n.Embedding != nil)
 	choose(&c.WeightDecay, n.WeightDecay, n.WeightDecay != nil)

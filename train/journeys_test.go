@@ -64,13 +64,13 @@ func orderedJourneys(seed uint64, n int) *Prepared {
 func TestOrderIsLearned(t *testing.T) {
 	p := orderedJourneys(3, 1500)
 	c := quick()
-	c.Recurrent, c.Ensemble, c.Denoise, c.Epochs, c.Patience, c.Dropout = 1, 1, false, 30, 30, 0
+	c.Recurrent, c.Ensemble, c.Denoise, c.Epochs, c.Patience, c.Dropout = 2, 1, false, 30, 30, 0
 	b, report, err := Fit(t.Context(), p, c, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if report.RecurrentShare < 0.5 {
-		t.Errorf("the recurrent network has a share of %g, want the most", report.RecurrentShare)
+	if share := report.Blend["table"].Share; len(report.Blend) != 3 || share > 0.2 {
+		t.Errorf("the blend is %+v, want little of the table", report.Blend)
 	}
 	test := newTable(p.Schema, p.Validation, 1)
 	blend := trainersOwn(t, b, p, p.Validation)
@@ -135,7 +135,7 @@ func TestPackedRows(t *testing.T) {
 	}
 	j, table := newJourneys(p.Schema, examples), newTable(p.Schema, examples, 1)
 	r := &run{prepared: p, config: quick()}
-	g, err := model.Build(r.recurrent())
+	g, err := model.Build(r.recurrent(beside))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,6 +27,7 @@ import (
 
 	"moments/features"
 	"moments/model"
+	"moments/model/kernel"
 	"moments/weights"
 )
 
@@ -34,10 +35,17 @@ import (
 type Report struct {
 	Networks []NetworkReport `json:"networks"`
 	Rows     int             `json:"training_rows"`
-	// RecurrentShare is what the networks that follow the events weigh in the
-	// blend, as the validation split chose it.
-	RecurrentShare float64 `json:"recurrent_share"`
+
+	// Blend is what each kind of classifier weighs, as the validation split chose.
+	Blend map[string]Share `json:"blend,omitempty"`
 	Seconds        float64 `json:"seconds"`
+}
+
+// A Share is what one kind of classifier weighs in the blend, and the validation
+// loss that it has alone.
+type Share struct {
+	Share          float64 `json:"share"`
+	ValidationLoss float64 `json:"validation_loss"`
 }
 
 // A NetworkReport is the course of one network's training.
@@ -112,7 +120,7 @@ func (r *run) classifiers(ctx context.Context, b *weights.Bundle) error {
 			return err
 		}
 	}
-	if _, _, kinds, _ := p.Schema.TokenTable(); len(kinds) > 0 {
+	if _, _, types, _ := p.Schema.TokenTable(); len(types) > 0 {
 		for i := range c.Recurrent {
 			if err := t.fitRecurrent(ctx, i); err != nil {
 				return err
@@ -122,6 +130,19 @@ func (r *run) classifiers(ctx context.Context, b *weights.Bundle) error {
 	b.Networks = append(b.Networks, t.blend()...)
 	return nil
 }
+
+// A kind of classifier. Those that see different things err differently, which
+// is what makes a blend better than its parts.
+type kind int
+
+const (
+	tabular kind = iota // sees what the table says at the cutoff
+	alone               // follows the events and sees nothing else
+	beside              // follows the events, and sees the table too
+	kinds
+)
+
+var kindNames = [kinds]string{"table", "events", "events and table"}
 
 // targeted is the training of the classifiers.
 type targeted struct {
@@ -135,7 +156,7 @@ type targeted struct {
 // A candidate is a fitted classifier and what it says of the validation split.
 type candidate struct {
 	network   weights.Network
-	recurrent bool
+	kind      kind
 	predicted []float32
 }
 
@@ -155,14 +176,16 @@ func (t *targeted) fitTabular(ctx context.Context, i int) error {
 		return err
 	}
 	problem := t.classification(g)
-	return t.fit(ctx, network, g, problem, problem, s, false)
+	return t.fit(ctx, network, g, problem, problem, s, tabular)
 }
 
-// fitRecurrent trains a network that follows the events.
+// fitRecurrent trains a network that follows the events; every second one sees
+// the table too.
 func (t *targeted) fitRecurrent(ctx context.Context, i int) error {
 	s := t.schedule(fmt.Sprintf("journey-%d", i), mix(t.config.Seed, 1<<33+uint64(i)))
 	s.batch, s.micro = max(1, s.batch/2), 32
-	network := t.recurrent()
+	kind := alone + kind(i%2)
+	network := t.recurrent(kind)
 	g, err := model.Build(network)
 	if err != nil {
 		return err
@@ -175,7 +198,7 @@ func (t *targeted) fitRecurrent(ctx context.Context, i int) error {
 	}
 	problem := *t.following
 	problem.classification = t.classification(g)
-	return t.fit(ctx, network, g, &problem, &problem, s, true)
+	return t.fit(ctx, network, g, &problem, &problem, s, kind)
 }
 
 // predicting is a problem whose network says probabilities.
@@ -183,7 +206,7 @@ type predicting interface {
 	probabilities(predict *crew, t *table) ([]float32, error)
 }
 
-func (t *targeted) fit(ctx context.Context, network model.Network, g *model.Graph, p problem, says predicting, s schedule, recurrent bool) error {
+func (t *targeted) fit(ctx context.Context, network model.Network, g *model.Graph, p problem, says predicting, s schedule, kind kind) error {
 	for range t.rates {
 		s.shift = append(s.shift, float32(math.Log(t.config.PositiveWeight)))
 	}
@@ -197,7 +220,7 @@ func (t *targeted) fit(ctx context.Context, network model.Network, g *model.Grap
 		return err
 	}
 	t.fitted = append(t.fitted, candidate{
-		weights.Network{Name: s.name, Role: weights.Classifier, Saved: t.saved(network), Params: params}, recurrent, predicted,
+		weights.Network{Name: s.name, Role: weights.Classifier, Saved: t.saved(network), Params: params}, kind, predicted,
 	})
 	return nil
 }
@@ -218,72 +241,90 @@ func predict(g *model.Graph, p problem, says predicting, of *table, saved map[st
 }
 
 // blend weighs the candidates and tempers them. Those of a kind weigh the same;
-// the share of the recurrent ones is the multiple of a tenth that has the
-// lowest log-loss on the validation split, and where that is none, they are
-// left out.
+// the kinds' shares are the multiples of a tenth that have the lowest log-loss on
+// the validation split. Of several as good, the simplest counts: kinds without a
+// share are left out of the blend.
 func (t *targeted) blend() []weights.Network {
-	targets := len(t.rates)
-	share, best := 0.0, math.Inf(1)
-	c := &classification{targets: targets}
-	for tenths := 0; tenths <= 10; tenths++ {
-		s := float64(tenths) / 10
-		if shares := t.shares(s); shares != nil {
-			loss := c.logLoss(t.mean(shares), t.validation)
-			t.options.Log.Debug("blended", "recurrent_share", s, "validation_loss", float32(loss))
-			if loss < best {
-				share, best = s, loss
-			}
+	c := &classification{targets: len(t.rates)}
+	var chosen [kinds]float64
+	best := math.Inf(1)
+	for _, shares := range t.shares() {
+		if loss := c.logLoss(t.mean(shares), t.validation); loss < best {
+			chosen, best = shares, loss
 		}
 	}
-	shares := t.shares(share)
+	count := t.counts()
 	var networks []weights.Network
 	var predictions [][]float32
 	var kept []float64
-	for i, c := range t.fitted {
-		if shares[i] > 0 {
-			c.network.Weight = shares[i]
-			networks, predictions, kept = append(networks, c.network), append(predictions, c.predicted), append(kept, shares[i])
+	for _, c := range t.fitted {
+		if share := chosen[c.kind] / count[c.kind]; share > 0 {
+			c.network.Weight = share
+			networks, predictions, kept = append(networks, c.network), append(predictions, c.predicted), append(kept, share)
 		}
 	}
-	temperature := temperatures(predictions, kept, t.validation, targets)
+	temperature := temperatures(predictions, kept, t.validation, len(t.rates))
 	for _, n := range networks {
 		copy(n.Params["temperature"].Data, temperature)
 	}
-	t.report.RecurrentShare = share
-	t.options.Log.Info("blended", "networks", len(networks), "recurrent_share", share, "validation_loss", float32(best), "temperatures", temperature)
+	t.note(chosen, best, temperature)
 	return networks
 }
 
-// shares are the weights of the candidates when the recurrent ones have a share
-// of all; nil where there is none to have it.
-func (t *targeted) shares(recurrent float64) []float64 {
-	var count [2]float64 // tabular, recurrent
+// note says what the blend is made of, and why: what each kind is worth alone.
+func (t *targeted) note(chosen [kinds]float64, loss float64, temperature []float32) {
+	count, c := t.counts(), &classification{targets: len(t.rates)}
+	t.report.Blend = map[string]Share{}
+	said := []any{"validation_loss", float32(loss), "temperatures", temperature}
+	for k, name := range kindNames {
+		if count[k] == 0 {
+			continue
+		}
+		var only [kinds]float64
+		only[k] = 1
+		s := Share{chosen[k], c.logLoss(t.mean(only), t.validation)}
+		t.report.Blend[name] = s
+		said = append(said, name, fmt.Sprintf("share %.1f, alone %.4f", s.Share, s.ValidationLoss))
+	}
+	t.options.Log.Info("blended", said...)
+}
+
+// counts are the numbers of candidates by kind.
+func (t *targeted) counts() (count [kinds]float64) {
 	for _, c := range t.fitted {
-		count[index(c.recurrent)]++
+		count[c.kind]++
 	}
-	if recurrent > 0 && count[1] == 0 || recurrent < 1 && count[0] == 0 {
-		return nil
-	}
-	shares := make([]float64, len(t.fitted))
-	for i, c := range t.fitted {
-		shares[i] = [2]float64{1 - recurrent, recurrent}[index(c.recurrent)] / count[index(c.recurrent)]
-	}
-	return shares
+	return count
 }
 
-func index(b bool) int {
-	if b {
-		return 1
+// shares are all divisions of ten tenths among the kinds that there are, the
+// table's largest share first.
+func (t *targeted) shares() (all [][kinds]float64) {
+	count := t.counts()
+	for a := 0; a <= 10; a++ {
+		for b := 0; a+b <= 10; b++ {
+			tenths := [kinds]int{tabular: 10 - a - b, alone: a, beside: b}
+			var shares [kinds]float64
+			possible := true
+			for k, n := range tenths {
+				shares[k] = float64(n) / 10
+				possible = possible && (n == 0 || count[k] > 0)
+			}
+			if possible {
+				all = append(all, shares)
+			}
+		}
 	}
-	return 0
+	return all
 }
 
-// mean is the candidates' weighted mean on the validation split.
-func (t *targeted) mean(shares []float64) []float32 {
+// mean is what the candidates say of the validation split, weighed by kind.
+func (t *targeted) mean(shares [kinds]float64) []float32 {
+	count := t.counts()
 	sum := make([]float32, len(t.fitted[0].predicted))
-	for i, c := range t.fitted {
-		for k, p := range c.predicted {
-			sum[k] += float32(shares[i]) * p
+	for _, c := range t.fitted {
+		if share := float32(shares[c.kind] / count[c.kind]); share > 0 {
+			kernel.Axpy(sum, share, c.predicted)
 		}
 	}
 	return sum
@@ -302,10 +343,13 @@ func (r *run) tabular() model.Network {
 }
 
 // recurrent returns the network that follows the events.
-func (r *run) recurrent() model.Network {
+func (r *run) recurrent(kind kind) model.Network {
 	c, schema := r.config, r.prepared.Schema
 	numeric, binary, cardinalities, edges := schema.TokenTable()
-	table := tableShape(schema)
+	var table model.Table
+	if kind == beside {
+		table = tableShape(schema)
+	}
 	return &model.Journey{
 		Events: shape(numeric, binary, cardinalities, edges), Table: table, Targets: len(r.prepared.Targets),
 		State: c.State, Token: c.Token, TypeSize: c.TypeSize,
