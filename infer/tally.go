@@ -36,6 +36,7 @@ type tallies map[string]*tally
 type tally struct {
 	journeys, events int
 	impact           []float64 // sums, by target
+	size             []float64 // sums without the signs, by target
 	positive         []int     // events, by target
 
 	ownEvents int       // of the explanation that is being added
@@ -55,7 +56,7 @@ func (t *Touchpoints) tally(of tallies, name string, impact []float64) {
 	if k == nil {
 		n := len(t.targets)
 		k = &tally{
-			impact: make([]float64, n), positive: make([]int, n), own: make([]float64, n),
+			impact: make([]float64, n), size: make([]float64, n), positive: make([]int, n), own: make([]float64, n),
 			resampled: make([]float64, t.resamples), resampledImpacts: make([]float64, t.resamples*n),
 		}
 		of[strings.Clone(name)] = k // the caller's string may pin a whole row
@@ -66,6 +67,7 @@ func (t *Touchpoints) tally(of tallies, name string, impact []float64) {
 	k.ownEvents++
 	for i, x := range impact {
 		k.own[i] += x
+		k.size[i] += math.Abs(x)
 		if x > 0 {
 			k.positive[i]++
 		}
@@ -97,7 +99,8 @@ func (k *tally) close(weights []float64) {
 func (k *tally) touchpoint(name string) Touchpoint {
 	p := Touchpoint{Name: name, Journeys: k.journeys, Events: k.events}
 	for i, sum := range k.impact {
-		e := Estimate{Mean: sum / float64(k.events), Positive: float64(k.positive[i]) / float64(k.events), Low: -1, High: 1}
+		n := float64(k.events)
+		e := Estimate{Mean: sum / n, Size: k.size[i] / n, Positive: float64(k.positive[i]) / n, Low: -1, High: 1}
 		if k.journeys >= 5 {
 			e.Low, e.High = k.interval(i)
 		}
@@ -129,7 +132,7 @@ func (of tallies) byImpact() []Touchpoint {
 		points = append(points, k.touchpoint(name))
 	}
 	slices.SortFunc(points, func(a, b Touchpoint) int {
-		return cmp.Or(cmp.Compare(math.Abs(b.Impact[0].Mean), math.Abs(a.Impact[0].Mean)), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(cmp.Compare(b.Impact[0].Size, a.Impact[0].Size), cmp.Compare(a.Name, b.Name))
 	})
 	return points
 }

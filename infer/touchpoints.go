@@ -44,7 +44,7 @@ type TouchpointReport struct {
 	Targets  []string
 	Journeys int          // explanations added
 	Final    []float64    // mean final probability, by target
-	Types    []Touchpoint // by event type, by falling mean impact on the first target, without its sign
+	Types    []Touchpoint // by event type, by falling size of the impact on the first target
 	Channels []Touchpoint // by TouchpointOptions.Channel, in the same order; nil where there is none
 	Stages   []Touchpoint // by where in the journey, in the order of Stages; those that no event is in are left out
 	Flows    []Flow       // by falling count
@@ -72,6 +72,7 @@ type Touchpoint struct {
 // An Estimate is a mean over events with what is known of it.
 type Estimate struct {
 	Mean     float64 // in probability: 0.05 is five points
+	Size     float64 // the mean without the signs: touchpoints that raise here and lower there have a small mean all the same
 	Positive float64 // share of the events with an impact above 0
 
 	// Low and High bound the mean with 95 % confidence, by the percentiles of a

@@ -56,15 +56,15 @@ func TestTouchpoints(t *testing.T) {
 		explanationOf("d", []string{"visit", "call"}, []float64{math.NaN(), 1}),
 	)
 	r := points.Report()
-	all := func(mean, positive, negative float64) []Estimate {
-		return []Estimate{{mean, positive, -1, 1}, {-mean, negative, -1, 1}}
+	all := func(mean, size, positive, negative float64) []Estimate {
+		return []Estimate{{mean, size, positive, -1, 1}, {-mean, size, negative, -1, 1}}
 	}
 	third := 1.0 / 3
 	want := &TouchpointReport{
 		Targets: []string{"conversion", "churn"}, Journeys: 4, Final: []float64{(0.75 + 0.375 + 0.25 + 0.5) / 4, 0.25},
-		Types:    []Touchpoint{{"visit", 1, 3, all(0.5, 1, 0)}, {"call", 3, 3, all(0.5/3, third, third)}},
-		Channels: []Touchpoint{{"shop", 2, 3, all(1.25/3, 2*third, third)}, {"web", 2, 3, all(0.25, 2*third, 0)}},
-		Stages:   []Touchpoint{{"first", 2, 2, all(0.125, 0.5, 0)}, {"early", 1, 1, all(-0.5, 0, 1)}, {"middle", 2, 2, all(0.75, 1, 0)}, {"late", 1, 1, all(0.75, 1, 0)}},
+		Types:    []Touchpoint{{"call", 3, 3, all(0.5/3, 0.5, third, third)}, {"visit", 1, 3, all(0.5, 0.5, 1, 0)}},
+		Channels: []Touchpoint{{"shop", 2, 3, all(1.25/3, 2.25/3, 2*third, third)}, {"web", 2, 3, all(0.25, 0.25, 2*third, 0)}},
+		Stages:   []Touchpoint{{"first", 2, 2, all(0.125, 0.125, 0.5, 0)}, {"early", 1, 1, all(-0.5, 0.5, 0, 1)}, {"middle", 2, 2, all(0.75, 0.75, 1, 0)}, {"late", 1, 1, all(0.75, 0.75, 1, 0)}},
 	}
 	flows := r.Flows
 	r.Flows = nil
