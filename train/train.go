@@ -37,8 +37,8 @@ type Report struct {
 	Rows     int             `json:"training_rows"`
 
 	// Blend is what each kind of classifier weighs, as the validation split chose.
-	Blend map[string]Share `json:"blend,omitempty"`
-	Seconds        float64 `json:"seconds"`
+	Blend   map[string]Share `json:"blend,omitempty"`
+	Seconds float64          `json:"seconds"`
 }
 
 // A Share is what one kind of classifier weighs in the blend, and the validation
