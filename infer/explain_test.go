@@ -240,7 +240,7 @@ func TestExplainRefuses(t *testing.T) {
 func BenchmarkExplain50(b *testing.B) {
 	s := benchmarkScorer(b)
 	j := longJourney(50)
-	for name, o := range map[string]ExplainOptions{"removals": {}, "suggestions": {Next: 3}} {
+	for name, o := range map[string]ExplainOptions{"removals": {}, "next3": {Next: 3}, "shapley8": {Shapley: 8}, "gradients16": {Gradients: 16}} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

@@ -13,7 +13,7 @@ import (
 )
 
 // journeyBundle is testBundle with two networks more, of different widths, that
-// follow events.
+// follow events; the second reads nothing else.
 func journeyBundle(t testing.TB, n int) (*weights.Bundle, []features.Journey) {
 	t.Helper()
 	b, journeys := testBundle(t, n)
@@ -25,10 +25,12 @@ func journeyBundle(t testing.TB, n int) (*weights.Bundle, []features.Journey) {
 		t.Fatal(err)
 	}
 	random := rand.New(rand.NewPCG(17, 1))
+	alone := followingNetwork(b.Schema, 9)
+	alone.Table = model.Table{}
 	b.Networks[0].Weight, b.Networks[1].Weight = 0.3, 0.1
 	b.Networks = append(b.Networks,
 		network(t, random, "journey-0", weights.Classifier, 0.4, followingNetwork(b.Schema, 24)),
-		network(t, random, "journey-1", weights.Classifier, 0.2, followingNetwork(b.Schema, 9)))
+		network(t, random, "journey-1", weights.Classifier, 0.2, alone))
 	return b, journeys
 }
 

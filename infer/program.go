@@ -1,7 +1,9 @@
 // Package infer scores journeys with a trained bundle: probabilities by target,
-// anomaly scores with conformal p-values, and the reasons of both. It compiles
-// the graphs of package model to plain kernel calls on buffers planned once,
-// and knows nothing of training.
+// anomaly scores with conformal p-values, and the reasons of both; whole
+// journeys, or event by event as they happen ([Live]). It explains what each
+// event of a journey did to its score, and what that comes to over a base
+// ([Explanation], [Touchpoints]). It compiles the graphs of package model to
+// plain kernel calls on buffers planned once, and knows nothing of training.
 //
 // A row's score does not depend on the rows it is computed with, on the batch
 // size, or on the number of cores: the kernels compute every row alike, and
