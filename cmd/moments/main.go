@@ -33,6 +33,7 @@ type commandLine struct {
 	Evaluate evaluateCommand `cmd:"" help:"Cross-validate a task, or evaluate a saved bundle."`
 	Features featuresCommand `cmd:"" help:"Write a task's encoded examples for notebooks and other tools."`
 	Score    scoreCommand    `cmd:"" help:"Score every customer with a saved bundle."`
+	Explain  explainCommand  `cmd:"" help:"Show the moments of truth of one journey, or of a whole base."`
 	Export   exportCommand   `cmd:"" help:"Write the networks of a bundle as ONNX files."`
 	Import   importCommand   `cmd:"" help:"Make a bundle of an ONNX classifier that was trained elsewhere."`
 	Version  versionCommand  `cmd:"" help:"Print the version and what the program was built with."`

@@ -34,7 +34,7 @@ func TestOpTables(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
-	for _, verb := range []string{"demo", "init", "train", "evaluate", "features", "score", "export", "import", "onnxruntime"} {
+	for _, verb := range []string{"demo", "init", "train", "evaluate", "features", "score", "explain", "export", "import", "onnxruntime"} {
 		r := runArgs(verb, "--help")
 		if r.code != exitDone || !strings.Contains(r.stdout, "\n    moments "+verb) {
 			t.Errorf("%s --help: exit code %d, want 0 and an example:\n%s%s", verb, r.code, r.stdout, r.stderr)
