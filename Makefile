@@ -7,8 +7,9 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 export CGO_ENABLED = 1
 
-# Packages that run goroutines, for the race detector.
-RACED = ./cmd/... ./infer/... ./train/... ./datasets/...
+# Packages that run goroutines, for the race detector, and the assembly's
+# callers, whose pointers it checks.
+RACED = ./cmd/... ./infer/... ./train/... ./datasets/... ./model/...
 
 .PHONY: build demo test vet staticcheck race format generate tools onnxruntime clean
 

@@ -9,10 +9,16 @@ import (
 
 // A Kernel is infer's row of the op table.
 type Kernel struct {
-	Run     func(c *Call) error                                     // computes c.Out
-	Pack    func(n *model.Node, params [][]float32) []kernel.Packed // lays weights out, once; may be nil
-	Scratch func(n *model.Node, rows int) int                       // values of scratch memory; nil for none
-	State   func(n *model.Node) int                                 // values that a journey carries from event to event; nil for none
+	Run     func(c *Call) error                            // computes c.Out
+	Pack    func(n *model.Node, params [][]float32) Packed // lays weights out, once; may be nil
+	Scratch func(n *model.Node, rows int) int              // values of scratch memory; nil for none
+	State   func(n *model.Node) int                        // values that a journey carries from event to event; nil for none
+}
+
+// Packed is a node's weights, laid out for its kernel.
+type Packed struct {
+	Weights []kernel.Packed
+	Pieces  kernel.PieceTable // of PiecewiseLinear
 }
 
 // Kernels is infer's column of the op table.
@@ -20,7 +26,7 @@ var Kernels = map[model.Op]Kernel{
 	model.Concat:          {Run: concat},
 	model.Dense:           {Run: dense, Pack: packDense},
 	model.Embedding:       {Run: embedding},
-	model.PiecewiseLinear: {Run: piecewiseLinear},
+	model.PiecewiseLinear: {Run: piecewiseLinear, Pack: packPiecewiseLinear},
 	model.EnsembleDense:   {Run: ensembleDense, Pack: packEnsembleDense, Scratch: ensembleScratch},
 	model.EnsembleHead:    {Run: ensembleHead, Pack: packEnsembleHead},
 	model.Sigmoid:         {Run: sigmoid},
@@ -42,17 +48,17 @@ func concat(c *Call) error {
 	return nil
 }
 
-func packDense(n *model.Node, params [][]float32) []kernel.Packed {
+func packDense(n *model.Node, params [][]float32) Packed {
 	packed := make([]kernel.Packed, 1)
 	in, out := n.In[0].Width(), n.Width()
 	kernel.Pack(&packed[0], false, out, in, params[1], out)
-	return packed
+	return Packed{Weights: packed}
 }
 
 func dense(c *Call) error {
 	in, out := c.Node.In[0].Width(), c.Node.Width()
 	rows := c.Rows * c.Node.RowSize() / out // of all members
-	c.Workspace.GemmPacked(false, rows, c.In[0], in, &c.Packed[0], c.Out, out, c.In[2], kernel.Activation(c.Node.Activation), false)
+	c.Workspace.GemmPacked(false, rows, c.In[0], in, &c.Packed.Weights[0], c.Out, out, c.In[2], kernel.Activation(c.Node.Activation), false)
 	return nil
 }
 
@@ -75,17 +81,22 @@ func embedding(c *Call) error {
 	return nil
 }
 
+func packPiecewiseLinear(n *model.Node, params [][]float32) (packed Packed) {
+	features, bins, width := n.In[0].Width(), n.In[1].Width()-1, n.In[2].Width()
+	packed.Pieces.Prepare(params[1], params[2], params[3], params[4], features, bins, width)
+	return packed
+}
+
 func piecewiseLinear(c *Call) error {
-	features, bins, width := c.Node.In[0].Width(), c.Node.In[1].Width()-1, c.Node.In[2].Width()
-	kernel.PiecewiseLinear(c.Out, c.In[0], c.In[1], c.In[2], c.In[3], c.In[4], c.Rows, features, bins, width, c.Workspace)
+	c.Packed.Pieces.PiecewiseLinear(c.Out, c.In[0], c.Rows, c.Workspace)
 	return nil
 }
 
-func packEnsembleDense(n *model.Node, params [][]float32) []kernel.Packed {
+func packEnsembleDense(n *model.Node, params [][]float32) Packed {
 	packed := make([]kernel.Packed, 1)
 	in, out := n.In[0].Width(), n.Width()
 	kernel.Pack(&packed[0], false, out, in, params[2], out)
-	return packed
+	return Packed{Weights: packed}
 }
 
 // ensembleChunk is the number of rows whose scaled copies (members, in) are
@@ -108,25 +119,25 @@ func ensembleDense(c *Call) error {
 			// The adapters' rows times the example, seen as the row they share.
 			kernel.MulRow(c.Scratch[i*members*in:], c.In[1], c.In[0][(r+i)*in:], members, in)
 		}
-		c.Workspace.GemmPacked(false, rows*members, c.Scratch, in, &c.Packed[0],
+		c.Workspace.GemmPacked(false, rows*members, c.Scratch, in, &c.Packed.Weights[0],
 			c.Out[r*members*out:], out, c.In[3], kernel.Activation(c.Node.Activation), false)
 	}
 	return nil
 }
 
-func packEnsembleHead(n *model.Node, params [][]float32) []kernel.Packed {
+func packEnsembleHead(n *model.Node, params [][]float32) Packed {
 	members, in, out := n.In[0].Shape[1], n.In[0].Width(), n.Width()
 	packed := make([]kernel.Packed, members)
 	for k := range packed {
 		kernel.Pack(&packed[k], false, out, in, params[1][k*in*out:], out)
 	}
-	return packed
+	return Packed{Weights: packed}
 }
 
 func ensembleHead(c *Call) error {
 	members, in, out := c.Node.In[0].Shape[1], c.Node.In[0].Width(), c.Node.Width()
-	for k := range c.Packed {
-		c.Workspace.GemmPacked(false, c.Rows, c.In[0][k*in:], members*in, &c.Packed[k],
+	for k := range c.Packed.Weights {
+		c.Workspace.GemmPacked(false, c.Rows, c.In[0][k*in:], members*in, &c.Packed.Weights[k],
 			c.Out[k*out:], members*out, c.In[2][k*out:], kernel.Identity, false)
 	}
 	return nil

@@ -15,15 +15,14 @@ import (
 	"fmt"
 
 	"moments/model"
-	"moments/model/kernel"
 )
 
 // A Program is a graph compiled with its parameters. It is not changed by
 // running, so sessions and goroutines share it.
 type Program struct {
 	graph  *model.Graph
-	params [][]float32       // by node ID; the caller's slices
-	packed [][]kernel.Packed // by node ID
+	params [][]float32 // by node ID; the caller's slices
+	packed []Packed    // by node ID
 	plan   plan
 }
 
@@ -33,7 +32,7 @@ func Compile(g *model.Graph, params map[string][]float32) (*Program, error) {
 	p := &Program{
 		graph:  g,
 		params: make([][]float32, len(g.Nodes)),
-		packed: make([][]kernel.Packed, len(g.Nodes)),
+		packed: make([]Packed, len(g.Nodes)),
 	}
 	if err := p.bind(params); err != nil {
 		return nil, err

@@ -7,12 +7,12 @@ import (
 	"moments/model/kernel"
 )
 
-func packGRU(n *model.Node, params [][]float32) []kernel.Packed {
+func packGRU(n *model.Node, params [][]float32) Packed {
 	packed := make([]kernel.Packed, 2)
 	in, width := n.In[0].Width(), n.Width()
 	kernel.Pack(&packed[0], false, 3*width, in, params[2], 3*width)
 	kernel.Pack(&packed[1], false, 3*width, width, params[4], 3*width)
-	return packed
+	return Packed{Weights: packed}
 }
 
 // gruBlock is the number of events whose products with the input weights are
@@ -39,11 +39,11 @@ func gru(c *Call) error {
 				}
 				ready += more
 			}
-			c.Workspace.GemmPacked(false, ready-first, c.In[0][first*in:], in, &c.Packed[0], c.Scratch, gates, c.In[3], kernel.Identity, false)
+			c.Workspace.GemmPacked(false, ready-first, c.In[0][first*in:], in, &c.Packed.Weights[0], c.Scratch, gates, c.In[3], kernel.Identity, false)
 		}
 		x := c.Scratch[(row-first)*gates:]
 		s := c.Scratch[len(c.Scratch)/2:]
-		c.Workspace.GemmPacked(false, journeys, state, width, &c.Packed[1], s, gates, c.In[5], kernel.Identity, false)
+		c.Workspace.GemmPacked(false, journeys, state, width, &c.Packed.Weights[1], s, gates, c.In[5], kernel.Identity, false)
 		out := c.Out[row*width:]
 		kernel.GRUStep(out, x, x, s, state, nil, journeys, width)
 		state, row = out, row+journeys

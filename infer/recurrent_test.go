@@ -142,3 +142,25 @@ func TestRecurrentRunsAllocateNothing(t *testing.T) {
 		t.Errorf("a run allocates %v times, want 0", n)
 	}
 }
+
+// unitNetwork is a recurrent unit and nothing else.
+type unitNetwork struct{}
+
+func (unitNetwork) Forward(b model.Builder) model.Outputs {
+	return model.Outputs{"states": model.Recurrent(b, b.EventInput("events", 32), 64)}
+}
+
+// BenchmarkGRUStep is one event of one journey: 32 values, a state of 64.
+func BenchmarkGRUStep(b *testing.B) {
+	random := rand.New(rand.NewPCG(7, 1))
+	g := build(b, unitNetwork{})
+	s := compile(b, g, randomParams(g, random)).NewJourneySession(1, 1)
+	copy(s.Input("events"), randomValues(random, 32))
+	steps := []int{1}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := s.Resume(0, steps); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

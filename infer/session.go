@@ -25,7 +25,7 @@ type Call struct {
 	Steps     []int       // of the packed events: see package model
 	In        [][]float32 // operands
 	Out       []float32
-	Packed    []kernel.Packed   // what the kernel's Pack made
+	Packed    *Packed           // what the kernel's Pack made
 	Scratch   []float32         // as long as the kernel's Scratch asked for
 	Workspace *kernel.Workspace // shared by all calls of the session
 	State     []float32         // of a recurrent node: a row for each journey, from which a resumed run starts, and where every run ends
@@ -78,7 +78,7 @@ func (s *Session) call(n *model.Node, scratch []float32) Call {
 	c := Call{
 		Node:      n,
 		Out:       s.values[n.ID],
-		Packed:    s.program.packed[n.ID],
+		Packed:    &s.program.packed[n.ID],
 		Scratch:   scratch,
 		Workspace: &s.workspace,
 		run:       Kernels[n.Op].Run,

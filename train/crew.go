@@ -115,9 +115,19 @@ func (s *signal) wait() {
 			return
 		}
 	}
-	s.asleep.Store(true)
-	if s.sent.Load() != s.taken && s.asleep.CompareAndSwap(true, false) {
-		return // sent meanwhile, by one who saw nobody asleep
+	for {
+		s.asleep.Store(true)
+		if s.sent.Load() != s.taken {
+			if !s.asleep.CompareAndSwap(true, false) {
+				<-s.wake // the sender saw the sleeper, and wakes it
+			}
+			return
+		}
+		<-s.wake
+		// A sender that was slow may have woken the receiver for a turn that it
+		// took before.
+		if s.sent.Load() != s.taken {
+			return
+		}
 	}
-	<-s.wake
 }

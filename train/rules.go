@@ -1,6 +1,8 @@
 package train
 
 import (
+	"slices"
+
 	"moments/model"
 	"moments/model/kernel"
 )
@@ -84,21 +86,25 @@ func copyColumns(dst []float32, dstStride int, src []float32, srcStride, width, 
 	}
 }
 
-func dense(o *operation) {
+func dense(o *operation) { o.linear(o.in[1], o.in[2]) }
+
+func denseBackward(o *operation) { o.linearBackward(o.in[1], o.din[1], o.din[2]) }
+
+// linear is a linear layer of the first operand.
+func (o *operation) linear(w, bias []float32) {
 	in, out := o.node.In[0].Width(), o.node.Width()
-	rows := len(o.out) / out
-	o.lane.work.GemmPacked(false, rows, o.in[0], in, o.pack(0, false, out, in, o.in[1], out), o.out, out, o.in[2], activation(o.node), false)
+	o.lane.work.GemmPacked(false, len(o.out)/out, o.in[0], in, o.pack(0, false, out, in, w, out), o.out, out, bias, activation(o.node), false)
 	o.drop(o.out, o.out)
 }
 
-func denseBackward(o *operation) {
+func (o *operation) linearBackward(w, dw, dbias []float32) {
 	in, out := o.node.In[0].Width(), o.node.Width()
 	rows := len(o.out) / out
 	dz := o.preactivation()
-	kernel.AddColumnSums(o.din[2], dz, rows, out)
-	o.lane.work.Gemm(true, false, in, out, rows, o.in[0], in, dz, out, o.din[1], out, nil, kernel.Identity, true)
+	kernel.AddColumnSums(dbias, dz, rows, out)
+	o.lane.work.Gemm(true, false, in, out, rows, o.in[0], in, dz, out, dw, out, nil, kernel.Identity, true)
 	if dx := o.din[0]; dx != nil {
-		o.lane.work.GemmPacked(false, rows, dz, out, o.pack(1, true, in, out, o.in[1], out), dx, in, nil, kernel.Identity, false)
+		o.lane.work.GemmPacked(false, rows, dz, out, o.pack(1, true, in, out, w, out), dx, in, nil, kernel.Identity, false)
 	}
 }
 
@@ -131,6 +137,10 @@ func (o *operation) piecewiseShape() (features, bins, width int) {
 // it with the one shared weight. Members run one after the other, so that the
 // scaled rows stay in the core's cache.
 func ensembleDense(o *operation) {
+	if o.single() {
+		o.linear(o.in[2], o.in[3])
+		return
+	}
 	rows, members, in, out := o.ensembleShape()
 	scaled := o.need(1, rows*in)
 	w := o.pack(0, false, out, in, o.in[2], out)
@@ -142,6 +152,10 @@ func ensembleDense(o *operation) {
 }
 
 func ensembleDenseBackward(o *operation) {
+	if o.single() {
+		o.linearBackward(o.in[2], o.din[2], o.din[3])
+		return
+	}
 	rows, members, in, out := o.ensembleShape()
 	dz := o.preactivation()
 	kernel.AddColumnSums(o.din[3], dz, rows*members, out)
@@ -162,6 +176,12 @@ func ensembleDenseBackward(o *operation) {
 		o.lane.work.GemmPacked(false, rows, dz[k*out:], members*out, wt, dscaled, in, nil, kernel.Identity, false)
 		kernel.MulRowBackward(dx, dr[k*in:][:in], dscaled, o.in[0], r, rows, in)
 	}
+}
+
+// single says whether the ensemble is one plain linear layer: the head of a
+// network of one member, whose adapter is ones and stays so.
+func (o *operation) single() bool {
+	return o.node.Shape[1] == 1 && o.node.In[1].Frozen && !slices.ContainsFunc(o.in[1], func(r float32) bool { return r != 1 })
 }
 
 func (o *operation) ensembleShape() (rows, members, in, out int) {

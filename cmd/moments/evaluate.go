@@ -240,7 +240,11 @@ func encodeCuts(ctx context.Context, data *datasets.Dataset, schema *features.Sc
 			for _, column := range columns {
 				ex.Labels = append(ex.Labels, cut.Labels[column])
 			}
-			encoder.EncodeJourney(cut.Journey, cut.Cutoff, &ex)
+			if schema.TokenNormalizer != nil { // some network follows the events
+				encoder.EncodeTokens(cut.Journey, cut.Cutoff, &ex)
+			} else {
+				encoder.EncodeJourney(cut.Journey, cut.Cutoff, &ex)
+			}
 			examples = append(examples, ex)
 		}
 		i++

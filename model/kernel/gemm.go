@@ -105,31 +105,44 @@ func (g *product) block(t *tile, i0, i1, k0, k1 int, b panels) {
 	if k1 == g.k {
 		t.act = g.act
 	}
+	// Tiles are of equal height, or nearly: the first ones are a row taller.
 	tiles := (i1 - i0 + active.tileRows - 1) / active.tileRows
-	row := func(s int) int { return i0 + (i1-i0)*s/tiles } // tiles of equal height, or nearly
+	height, taller := (i1-i0)/tiles, (i1-i0)%tiles
+	rows := func(s int) int {
+		if s < taller {
+			return height + 1
+		}
+		return height
+	}
 	if g.transposed() {
-		for s := range tiles {
+		for s, i := 0, i0; s < tiles; s, i = s+1, i+t.rows {
+			g.toRows(t, i, rows(s), k0)
 			for j := 0; j < g.n; j += t.cols {
-				g.at(t, row(s), row(s+1), j, k0, b)
+				g.toColumn(t, j, k0, b)
+				t.c = g.c[i*g.ldc+j:]
 				active.tile(t)
 			}
 		}
 		return
 	}
 	for j := 0; j < g.n; j += t.cols {
-		for s := range tiles {
-			g.at(t, row(s), row(s+1), j, k0, b)
+		g.toColumn(t, j, k0, b)
+		for s, i := 0, i0; s < tiles; s, i = s+1, i+t.rows {
+			g.toRows(t, i, rows(s), k0)
+			t.c = g.c[i*g.ldc+j:]
 			active.tile(t)
 		}
 	}
 }
 
-// at moves the tile to rows i to end and column j.
-func (g *product) at(t *tile, i, end, j, k0 int, b panels) {
-	t.rows, t.cols = end-i, g.columns(j)
-	t.a = from(g.a, i*g.aRow+k0*g.aDepth)
-	t.b = b.at(j)
-	t.c = g.c[i*g.ldc+j:]
+// toRows moves the tile to so many rows from i on.
+func (g *product) toRows(t *tile, i, rows, k0 int) {
+	t.rows, t.a = rows, from(g.a, i*g.aRow+k0*g.aDepth)
+}
+
+// toColumn moves the tile to column j.
+func (g *product) toColumn(t *tile, j, k0 int, b panels) {
+	t.cols, t.b = g.columns(j), b.at(j)
 	if g.bias != nil && k0 == 0 {
 		t.bias = g.bias[j:]
 	}
