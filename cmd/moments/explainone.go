@@ -30,7 +30,10 @@ func (x *explaining) explainOne(ctx context.Context) error {
 			noNext = "Nothing is suggested: the bundle has no network that foretells the next event."
 		}
 	}
-	e, err := x.scorer.Explain(journey, cutoff, options)
+	if x.Shapley+x.Gradients > 0 {
+		x.console.log.Info("checking impacts", "orders", x.Shapley, "points", x.Gradients, "events", min(x.Last, len(journey.Events)))
+	}
+	e, err := x.explain(ctx, journey, cutoff, options)
 	if err != nil {
 		return wrong(err)
 	}
@@ -42,6 +45,26 @@ func (x *explaining) explainOne(ctx context.Context) error {
 		noNext = ""
 	}
 	return x.show(x.journeyPage(e, score, noNext), x.explanation(e, score))
+}
+
+// explain explains a journey, which may take long where many orders are asked
+// for. An interrupt does not wait for it: the program ends, and the work with it.
+func (x *explaining) explain(ctx context.Context, j *features.Journey, c features.Cutoff, o infer.ExplainOptions) (*infer.Explanation, error) {
+	type result struct {
+		explanation *infer.Explanation
+		err         error
+	}
+	done := make(chan result, 1)
+	go func() {
+		e, err := x.scorer.Explain(j, c, o)
+		done <- result{e, err}
+	}()
+	select {
+	case r := <-done:
+		return r.explanation, r.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // find reads the data up to the customer. The journey is a copy of what may be

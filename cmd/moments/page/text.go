@@ -164,13 +164,17 @@ func (t *textWriter) anomaly(a *Anomaly) {
 	t.grid(g)
 }
 
-// verdict says how unusual a journey is.
+// verdict says how unusual a journey is, and heads the shares that make it so.
 func (a *Anomaly) verdict() string {
-	flag := "no"
+	flag := "No"
 	if a.Flagged {
-		flag = "yes"
+		flag = "Yes"
 	}
-	return fmt.Sprintf("%s, p-value %.3g at an alert rate of %.3g %% (%s); what makes it so, a share below 0 where values are lower than expected", flag, a.PValue, 100*a.AlertRate, a.Direction)
+	text := fmt.Sprintf("%s: p-value %.3g, flagged at %.3g or less; direction %s.", flag, a.PValue, a.AlertRate, a.Direction)
+	if len(a.Reasons) > 0 {
+		text += " Shares of the anomaly's score, below 0 where values are lower than expected"
+	}
+	return text
 }
 
 // share writes a signed share, "−15 %".
