@@ -10,7 +10,7 @@ import (
 // Measures of the chart of a journey, in SVG units.
 const (
 	chartHeight = 380
-	courseTop   = 16 // of the score's part
+	courseTop   = 32 // of the score's part, with room for the marks above it
 	courseFoot  = 216
 	impactTop   = 240 // of the impacts' part
 	impactFoot  = 340
@@ -84,9 +84,6 @@ func (j *Journey) newCourse(events []int, f figures) *course {
 		if e := &j.Events[i]; !math.IsNaN(e.After) {
 			m.Y, m.Known = y(e.After), true
 			m.RankY = m.Y - 12
-			if m.RankY < courseTop+8 {
-				m.RankY = m.Y + 20
-			}
 			step := "L"
 			if line.Len() == 0 {
 				step = "M"
