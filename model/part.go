@@ -13,7 +13,7 @@ import (
 func (g *Graph) Part(given map[*Node]string, outputs ...string) (*Graph, error) {
 	part := &Graph{Outputs: Outputs{}}
 	copies, names := make([]*Node, len(g.Nodes)), map[string]bool{}
-	needed, err := g.needed(given, outputs)
+	needed, err := g.Needed(given, outputs...)
 	if err != nil {
 		return nil, err
 	}
@@ -43,14 +43,14 @@ func (g *Graph) Part(given map[*Node]string, outputs ...string) (*Graph, error) 
 	return part, nil
 }
 
-// needed says of each node whether the outputs depend on it when some nodes are
-// given.
-func (g *Graph) needed(given map[*Node]string, outputs []string) ([]bool, error) {
+// Needed says, by node ID, what the outputs are computed from when some nodes are
+// given, which may be none.
+func (g *Graph) Needed(given map[*Node]string, outputs ...string) ([]bool, error) {
 	needed := make([]bool, len(g.Nodes))
 	for _, name := range outputs {
 		n, ok := g.Outputs[name]
 		if !ok {
-			return nil, fmt.Errorf("model: part of a network without the output %s", name)
+			return nil, fmt.Errorf("model: the network has no output %q", name)
 		}
 		needed[n.ID] = true
 	}

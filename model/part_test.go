@@ -94,7 +94,7 @@ func TestPartRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := g.Part(nil, "profit"); err == nil || !strings.Contains(err.Error(), "without the output profit") {
+	if _, err := g.Part(nil, "profit"); err == nil || !strings.Contains(err.Error(), "no output \"profit\"") {
 		t.Errorf("an unknown output: got %v", err)
 	}
 	if _, err := g.Part(map[*Node]string{g.Outputs[OutputLast]: InputBinary}, OutputProbability); err == nil || !strings.Contains(err.Error(), "two inputs named binary") {

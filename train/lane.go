@@ -77,7 +77,10 @@ func newLane(g *model.Graph, params *parameters, most rows, learn bool, wanted .
 	if learn {
 		l.gradient = params.like()
 	}
-	needed := ancestors(g, wanted)
+	needed, err := g.Needed(nil, wanted...)
+	if err != nil {
+		return nil, err
+	}
 	for _, n := range g.Nodes {
 		if !needed[n.ID] {
 			continue
@@ -156,20 +159,6 @@ func newLearner(g *model.Graph, params *parameters, most rows, learn objective) 
 	}
 	l.machine, err = newTape(l.graph)
 	return l, err
-}
-
-// ancestors marks the nodes that the outputs depend on, by ID.
-func ancestors(g *model.Graph, outputs []string) []bool {
-	needed := make([]bool, len(g.Nodes))
-	for _, name := range outputs {
-		needed[g.Outputs[name].ID] = true
-	}
-	for i := len(g.Nodes) - 1; i >= 0; i-- {
-		for _, in := range g.Nodes[i].In {
-			needed[in.ID] = needed[in.ID] || needed[i]
-		}
-	}
-	return needed
 }
 
 // add lowers one node.

@@ -48,7 +48,10 @@ func newTwin(test *testing.T, g *model.Graph, s *sample, loss comparedLoss, lear
 		graph: G.NewGraph(), nodes: make([]*G.Node, len(g.Nodes)),
 		params: map[string][]float64{}, leaves: map[string]*G.Node{}, gradients: map[string]*G.Value{},
 	}
-	needed := ancestors(g, []string{loss.output})
+	needed, err := g.Needed(nil, loss.output)
+	if err != nil {
+		test.Fatal(err)
+	}
 	for _, n := range g.Nodes {
 		if needed[n.ID] {
 			t.nodes[n.ID] = t.lower(n, s.params[n.Name])

@@ -62,7 +62,7 @@ func read(dir string) (*Bundle, error) {
 		return nil, err
 	}
 	defer root.Close()
-	raw, err := readFile(root, manifestFile, maxManifest)
+	raw, err := ReadFile(root, manifestFile, maxManifest)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func readFiles(root *os.Root, listed map[string]file) (map[string][]byte, error)
 	}
 	files := make(map[string][]byte, len(listed))
 	for name, want := range listed {
-		raw, err := readFile(root, name, maxFile)
+		raw, err := ReadFile(root, name, maxFile)
 		if err != nil {
 			return nil, err
 		}
@@ -105,7 +105,9 @@ func readFiles(root *os.Root, listed map[string]file) (map[string][]byte, error)
 	return files, nil
 }
 
-func readFile(root *os.Root, name string, limit int64) ([]byte, error) {
+// ReadFile reads a regular file of a folder, of at most limit bytes, and nothing
+// outside the folder.
+func ReadFile(root *os.Root, name string, limit int64) ([]byte, error) {
 	f, err := root.Open(name)
 	if err != nil {
 		return nil, err

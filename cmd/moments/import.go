@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
 	"os"
@@ -54,13 +53,7 @@ The map, of which docs/onnx.md says more:
 // Run imports.
 func (v *importCommand) Run(ctx context.Context, c *console) error {
 	result, err := v.importModel(ctx, c)
-	if err != nil {
-		return err
-	}
-	if v.JSON {
-		return c.printJSON(result)
-	}
-	return result.print(c.out)
+	return c.report(result, v.JSON, err)
 }
 
 func (v *importCommand) importModel(ctx context.Context, c *console) (*evaluation, error) {
@@ -87,16 +80,9 @@ func (v *importCommand) importModel(ctx context.Context, c *console) (*evaluatio
 		return nil, wrong(err)
 	}
 	result := newEvaluation(s.task.Name, bundle.Targets, predictions, time.Since(began))
-	if bundle.Metrics, err = json.Marshal(result); err != nil {
+	if err := c.saveMeasured(bundle, &result, v.Output, v.Task, began); err != nil {
 		return nil, err
 	}
-	if err := attachOrigin(bundle, v.Output, v.Task); err != nil {
-		return nil, err
-	}
-	if err := bundle.Save(v.Output); err != nil {
-		return nil, err
-	}
-	c.log.Info("saved the bundle", "folder", v.Output, "took", round(time.Since(began)))
 	return &result, nil
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"moments/datasets"
 	"moments/train"
+	"moments/weights"
 )
 
 // trainCommand trains a task and saves the bundle.
@@ -86,13 +87,18 @@ func describeKeys(keys []key) string {
 // Run trains.
 func (v *trainCommand) Run(ctx context.Context, c *console) error {
 	evaluation, err := v.train(ctx, c)
+	return c.report(evaluation, v.JSON, err)
+}
+
+// report prints what a verb that makes a bundle ends with, unless it failed.
+func (c *console) report(e *evaluation, asJSON bool, err error) error {
 	if err != nil {
 		return err
 	}
-	if v.JSON {
-		return c.printJSON(evaluation)
+	if asJSON {
+		return c.printJSON(e)
 	}
-	return evaluation.print(c.out)
+	return e.print(c.out)
 }
 
 // train returns the evaluation on the test split.
@@ -131,17 +137,25 @@ func (v *trainCommand) train(ctx context.Context, c *console) (*evaluation, erro
 		return nil, err
 	}
 	result := newEvaluation(s.task.Name, bundle.Targets, predictions, time.Since(began))
-	if bundle.Metrics, err = json.Marshal(result); err != nil {
+	if err := c.saveMeasured(bundle, &result, v.Output, v.Task, began); err != nil {
 		return nil, err
 	}
-	if err := attachOrigin(bundle, v.Output, v.Task); err != nil {
-		return nil, err
-	}
-	if err := bundle.Save(v.Output); err != nil {
-		return nil, err
-	}
-	c.log.Info("saved the bundle", "folder", v.Output, "took", round(time.Since(began)))
 	return &result, os.RemoveAll(checkpoint)
+}
+
+// saveMeasured saves a bundle with its figures and the task file it came from.
+func (c *console) saveMeasured(b *weights.Bundle, figures *evaluation, folder, task string, began time.Time) (err error) {
+	if b.Metrics, err = json.Marshal(figures); err != nil {
+		return err
+	}
+	if err := attachOrigin(b, folder, task); err != nil {
+		return err
+	}
+	if err := b.Save(folder); err != nil {
+		return err
+	}
+	c.log.Info("saved the bundle", "folder", folder, "took", round(time.Since(began)))
+	return nil
 }
 
 // prepareBundle makes the folder that a verb's bundle will lie in, and refuses

@@ -2,12 +2,12 @@ package onnx
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
 	"google.golang.org/protobuf/proto"
 
+	"moments/weights"
 	"moments/weights/onnx/internal/onnxpb"
 )
 
@@ -49,7 +49,7 @@ func Load(path string) (*Model, error) {
 		return nil, fmt.Errorf("onnx: %w", err)
 	}
 	defer root.Close()
-	raw, err := readFile(root, filepath.Base(path))
+	raw, err := weights.ReadFile(root, filepath.Base(path), MaxBytes)
 	if err != nil {
 		return nil, fmt.Errorf("onnx: %w", err)
 	}
@@ -82,23 +82,6 @@ func parse(raw []byte, folder *os.Root) (*Model, error) {
 		return nil, err
 	}
 	return describe(m)
-}
-
-// readFile reads a regular file of the folder, within bounds.
-func readFile(root *os.Root, name string) ([]byte, error) {
-	f, err := root.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > MaxBytes {
-		return nil, fmt.Errorf("%s: want a regular file of at most %d bytes", name, MaxBytes)
-	}
-	return io.ReadAll(io.LimitReader(f, MaxBytes))
 }
 
 // Bytes returns the model as a file that is complete in itself.

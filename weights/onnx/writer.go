@@ -59,7 +59,7 @@ func (w *writer) write(g *model.Graph, params map[string][]float32, outputs []st
 	if err := w.checkParams(g.Params()); err != nil {
 		return err
 	}
-	read, err := needed(g, outputs)
+	read, err := g.Needed(nil, outputs...)
 	if err != nil {
 		return err
 	}
@@ -79,24 +79,6 @@ func (w *writer) write(g *model.Graph, params map[string][]float32, outputs []st
 		w.graph.Output = append(w.graph.Output, valueInfo(name, Float32, n.Shape, ""))
 	}
 	return nil
-}
-
-// needed says, by node ID, what the outputs are computed from.
-func needed(g *model.Graph, outputs []string) ([]bool, error) {
-	read := make([]bool, len(g.Nodes))
-	for _, name := range outputs {
-		n, ok := g.Outputs[name]
-		if !ok {
-			return nil, fmt.Errorf("the network has no output %q", name)
-		}
-		read[n.ID] = true
-	}
-	for _, n := range slices.Backward(g.Nodes) {
-		for _, operand := range n.In {
-			read[operand.ID] = read[operand.ID] || read[n.ID]
-		}
-	}
-	return read, nil
 }
 
 // checkParams demands the parameters and keeps their names for them.
