@@ -152,14 +152,12 @@ func trainersOwn(t *testing.T, b *weights.Bundle, p *Prepared, examples []featur
 			t.Fatal(err)
 		}
 		tabular := &classification{graph: g, targets: len(p.Targets), validation: test}
-		var own problem = tabular
-		var says predicting = tabular
+		var own predicting = tabular
 		if n.Saved.Kind == "journey" {
 			followed := newJourneys(p.Schema, examples)
-			f := &following{classification: tabular, training: followed, validating: followed}
-			own, says = f, f
+			own = &following{classification: tabular, training: followed, validating: followed}
 		}
-		predicted, err := predict(g, own, says, test, n.Params, 32)
+		predicted, err := predict(g, own, test, n.Params, 32)
 		if err != nil {
 			t.Fatal(err)
 		}

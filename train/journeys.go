@@ -139,9 +139,9 @@ func (f *following) arrange(rows []int) {
 func (f *following) fill(l *lane, rows []int) float64 {
 	l.pack(f.training, f.train, rows)
 	sum := f.label(l, l.examples)
-	next, weights := l.inputs[leafNextType], l.inputs[leafNextWeights]
+	next, gap, weights := l.inputs[leafNextType], l.inputs[leafNextGap], l.inputs[leafNextWeights]
 	l.eachEvent(f.training, rows, func(row, event int, s *stretch) {
-		next[row], l.inputs[leafNextGap][row] = max(f.training.nextType[event], 0), f.training.nextGap[event]
+		next[row], gap[row] = max(f.training.nextType[event], 0), f.training.nextGap[event]
 		weights[row] = 0
 		if f.training.nextType[event] >= 0 {
 			weights[row] = f.next * float32(len(s.cuts)) / float32(s.events)
@@ -164,13 +164,13 @@ func (l *lane) pack(j *journeys, t *table, stretches []int) {
 		}
 		l.steps, l.events = append(l.steps, count), l.events+count
 	}
-	l.eachEvent(j, stretches, func(row, event int, _ *stretch) {
-		for _, in := range l.fed {
-			if width := in.Width(); in.Shape[0] == model.Events {
-				copy(l.inputs[in.Name][row*width:][:width], j.events[in.Name][event*width:])
-			}
+	for _, in := range l.fed {
+		if in.Shape[0] != model.Events {
+			continue
 		}
-	})
+		to, from, width := l.inputs[in.Name], j.events[in.Name], in.Width()
+		l.eachEvent(j, stretches, func(at, event int, _ *stretch) { copy(row(to, at, width), row(from, event, width)) })
+	}
 	l.examples = l.examples[:0]
 	at := l.inputs[model.InputRow]
 	for slot, i := range stretches {
@@ -209,11 +209,7 @@ func (l *lane) eachEvent(j *journeys, stretches []int, f func(row, event int, s 
 
 // validate is classification's, over journeys.
 func (f *following) validate(predict *crew) (float64, error) {
-	p, err := f.probabilities(predict, f.validation)
-	if err != nil {
-		return 0, err
-	}
-	return f.logLoss(p, f.validation), nil
+	return f.judge(f.probabilities(predict, f.validation))
 }
 
 // probabilities predicts every example of the validation split, (rows, T).

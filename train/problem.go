@@ -82,7 +82,11 @@ func (c *classification) label(l *lane, rows []int) float64 {
 // validate returns the log-loss of the mean of the members, averaged over the
 // targets by their known labels.
 func (c *classification) validate(predict *crew) (float64, error) {
-	p, err := c.probabilities(predict, c.validation)
+	return c.judge(c.probabilities(predict, c.validation))
+}
+
+// judge is the log-loss of what was predicted of the validation split.
+func (c *classification) judge(p []float32, err error) (float64, error) {
 	if err != nil {
 		return 0, err
 	}

@@ -175,8 +175,7 @@ func (t *targeted) fitTabular(ctx context.Context, i int) error {
 	if err != nil {
 		return err
 	}
-	problem := t.classification(g)
-	return t.fit(ctx, network, g, problem, problem, s, tabular)
+	return t.fit(ctx, network, g, t.classification(g), s, tabular)
 }
 
 // fitRecurrent trains a network that follows the events; every second one sees
@@ -198,15 +197,16 @@ func (t *targeted) fitRecurrent(ctx context.Context, i int) error {
 	}
 	problem := *t.following
 	problem.classification = t.classification(g)
-	return t.fit(ctx, network, g, &problem, &problem, s, kind)
+	return t.fit(ctx, network, g, &problem, s, kind)
 }
 
 // predicting is a problem whose network says probabilities.
 type predicting interface {
+	problem
 	probabilities(predict *crew, t *table) ([]float32, error)
 }
 
-func (t *targeted) fit(ctx context.Context, network model.Network, g *model.Graph, p problem, says predicting, s schedule, kind kind) error {
+func (t *targeted) fit(ctx context.Context, network model.Network, g *model.Graph, p predicting, s schedule, kind kind) error {
 	for range t.rates {
 		s.shift = append(s.shift, float32(math.Log(t.config.PositiveWeight)))
 	}
@@ -215,7 +215,7 @@ func (t *targeted) fit(ctx context.Context, network model.Network, g *model.Grap
 	if err != nil {
 		return err
 	}
-	predicted, err := predict(g, p, says, t.validation, params, s.micro)
+	predicted, err := predict(g, p, t.validation, params, s.micro)
 	if err != nil {
 		return err
 	}
@@ -226,7 +226,7 @@ func (t *targeted) fit(ctx context.Context, network model.Network, g *model.Grap
 }
 
 // predict returns what saved parameters say of a table.
-func predict(g *model.Graph, p problem, says predicting, of *table, saved map[string]weights.Tensor, micro int) ([]float32, error) {
+func predict(g *model.Graph, p predicting, of *table, saved map[string]weights.Tensor, micro int) ([]float32, error) {
 	params := newParameters(g, 0)
 	if err := params.restore(saved); err != nil {
 		return nil, err
@@ -237,7 +237,7 @@ func predict(g *model.Graph, p problem, says predicting, of *table, saved map[st
 	}
 	c := hire([]*lane{l})
 	defer c.dismiss()
-	return says.probabilities(c, of)
+	return p.probabilities(c, of)
 }
 
 // blend weighs the candidates and tempers them. Those of a kind weigh the same;

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -312,24 +311,5 @@ func TestInterruptedExplainLeavesNothing(t *testing.T) {
 // Not even a check that takes minutes holds Ctrl-C up.
 func TestInterruptedCheckEndsAtOnce(t *testing.T) {
 	program := asCommand(t, "explain", followingBundle(t), "--customer", "c9", "--shapley", "10000000")
-	logs, err := program.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := program.Start(); err != nil {
-		t.Fatal(err)
-	}
-	var seen strings.Builder
-	for lines := bufio.NewScanner(logs); lines.Scan(); {
-		fmt.Fprintln(&seen, lines.Text())
-		if strings.Contains(lines.Text(), "checking impacts") {
-			if err := program.Process.Signal(os.Interrupt); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	program.Wait()
-	if code := program.ProcessState.ExitCode(); code != exitFailed || !strings.Contains(seen.String(), "interrupted") {
-		t.Errorf("exit code %d, want 1:\n%s", code, seen.String())
-	}
+	interruptAt(t, program, "checking impacts")
 }

@@ -83,12 +83,10 @@ func TestInterruptedCommandsLeaveNothing(t *testing.T) {
 	}
 }
 
-// TestCtrlC sends the program the signal that Ctrl-C sends.
-func TestCtrlC(t *testing.T) {
-	folder := journeyFolder(t)
-	write(t, filepath.Join(folder, "task.yaml"), strings.Replace(journeyTask, "epochs: 3, patience: 3", "epochs: 100000, patience: 100000", 1))
-	bundle := filepath.Join(folder, "bundle")
-	program := asCommand(t, "train", filepath.Join(folder, "task.yaml"), "-o", bundle)
+// interruptAt starts a program, sends it the signal that Ctrl-C sends once its
+// log has the text, and checks that it ends with code 1 and a word about it.
+func interruptAt(t *testing.T, program *exec.Cmd, text string) {
+	t.Helper()
 	logs, err := program.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -97,10 +95,9 @@ func TestCtrlC(t *testing.T) {
 		t.Fatal(err)
 	}
 	var seen strings.Builder
-	lines := bufio.NewScanner(logs)
-	for lines.Scan() {
+	for lines := bufio.NewScanner(logs); lines.Scan(); {
 		fmt.Fprintln(&seen, lines.Text())
-		if strings.Contains(lines.Text(), "encoded the examples") {
+		if strings.Contains(lines.Text(), text) {
 			if err := program.Process.Signal(os.Interrupt); err != nil {
 				t.Fatal(err)
 			}
@@ -110,6 +107,15 @@ func TestCtrlC(t *testing.T) {
 	if code := program.ProcessState.ExitCode(); code != exitFailed || !strings.Contains(seen.String(), "interrupted") {
 		t.Errorf("exit code %d, want 1:\n%s", code, seen.String())
 	}
+}
+
+// TestCtrlC sends the program the signal that Ctrl-C sends.
+func TestCtrlC(t *testing.T) {
+	folder := journeyFolder(t)
+	write(t, filepath.Join(folder, "task.yaml"), strings.Replace(journeyTask, "epochs: 3, patience: 3", "epochs: 100000, patience: 100000", 1))
+	bundle := filepath.Join(folder, "bundle")
+	program := asCommand(t, "train", filepath.Join(folder, "task.yaml"), "-o", bundle)
+	interruptAt(t, program, "encoded the examples")
 	if _, err := os.Stat(bundle); err == nil {
 		t.Error("Ctrl-C left a bundle")
 	}
