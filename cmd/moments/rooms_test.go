@@ -22,19 +22,22 @@ type room struct {
 // rooms is the layering of the repository. It is a statement of policy: do not
 // widen a row to make a build pass.
 var rooms = map[string]room{
-	"model":              {},
-	"model/kernel":       {},
-	"features":           {},
-	"datasets":           {rooms: []string{"features"}, modules: []string{"github.com/duckdb/duckdb-go-bindings", "github.com/goccy/go-yaml"}},
-	"datasets/synthetic": {rooms: []string{"features"}},
-	"weights":            {rooms: []string{"model", "features"}},
-	"weights/onnx":       {rooms: []string{"model", "weights"}, modules: []string{"google.golang.org/protobuf"}},
-	"train/metric":       {},
-	"train":              {rooms: []string{"model", "model/kernel", "features", "datasets", "weights", "train/metric"}, modules: []string{"gorgonia.org/", "github.com/chewxy/hm", "go4.org/unsafe/assume-no-moving-gc"}},
-	"infer":              {rooms: []string{"model", "model/kernel", "features", "weights"}},
-	"infer/onnxruntime":  {rooms: []string{"infer", "features", "weights", "weights/onnx"}, modules: []string{"github.com/yalue/onnxruntime_go"}},
-	"infer/serve":        {rooms: []string{"infer", "features"}},
-	"cmd/moments":        {rooms: []string{"*"}, modules: []string{"github.com/alecthomas/kong", "github.com/schollz/progressbar/v3", "golang.org/x/term", "github.com/duckdb/duckdb-go/v2", "github.com/goccy/go-yaml"}},
+	"model":                {},
+	"model/kernel":         {},
+	"features":             {},
+	"datasets":             {rooms: []string{"features"}, modules: []string{"github.com/duckdb/duckdb-go-bindings", "github.com/goccy/go-yaml"}},
+	"datasets/synthetic":   {rooms: []string{"features"}},
+	"weights":              {rooms: []string{"model", "features"}},
+	"weights/onnx":         {rooms: []string{"model", "weights"}, modules: []string{"google.golang.org/protobuf"}},
+	"train/metric":         {},
+	"train":                {rooms: []string{"model", "model/kernel", "features", "datasets", "weights", "train/metric"}, modules: []string{"gorgonia.org/", "github.com/chewxy/hm", "go4.org/unsafe/assume-no-moving-gc"}},
+	"infer":                {rooms: []string{"model", "model/kernel", "features", "weights"}},
+	"infer/onnxruntime":    {rooms: []string{"infer", "features", "weights", "weights/onnx"}, modules: []string{"github.com/yalue/onnxruntime_go"}},
+	"infer/registry":       {rooms: []string{"infer", "features", "weights"}},
+	"infer/customers":      {rooms: []string{"infer", "features"}, modules: []string{"github.com/cockroachdb/pebble/v2"}},
+	"infer/serve":          {rooms: []string{"infer", "infer/registry", "infer/customers", "infer/serve/protocol", "features"}, modules: []string{"github.com/prometheus/client_golang", "github.com/bytedance/sonic", "golang.org/x/time", "google.golang.org/grpc"}},
+	"infer/serve/protocol": {rooms: []string{"infer", "infer/registry", "features"}, modules: []string{"google.golang.org/grpc", "google.golang.org/protobuf", "github.com/bytedance/sonic"}},
+	"cmd/moments":          {rooms: []string{"*"}, modules: []string{"github.com/alecthomas/kong", "github.com/schollz/progressbar/v3", "golang.org/x/term", "github.com/duckdb/duckdb-go/v2", "github.com/goccy/go-yaml"}},
 }
 
 // onlyCommand are standard packages that read the command line.
