@@ -142,7 +142,7 @@ func TestPValuesAreUniform(t *testing.T) {
 	b, _ := testBundle(t, 300)
 	random := rand.New(rand.NewPCG(21, 21))
 	fresh := *b
-	fresh.Reference.Conformal = calibrate(t, b, encodeAll(b.Schema, randomJourneys(random, 3000)))
+	calibrate(t, &fresh, encodeAll(b.Schema, randomJourneys(random, 3000)))
 	scores, err := newScorer(t, &fresh, ScorerOptions{}).ScoreExamples(encodeAll(b.Schema, randomJourneys(random, 3000)))
 	if err != nil {
 		t.Fatal(err)

@@ -27,14 +27,14 @@ func (s *Scorer) ScoreExamples(examples []features.Example) ([]Score, error) {
 // AnomalyScores are the raw anomaly scores of examples, in their order: what,
 // sorted, is a bundle's weights.Reference.Conformal.
 func (s *Scorer) AnomalyScores(examples []features.Example) ([]float32, error) {
-	if s.unusual == nil {
-		return nil, fmt.Errorf("infer: bundle %s has no denoiser", s.bundle.Name)
+	if len(s.evidence) == 0 {
+		return nil, fmt.Errorf("infer: bundle %s has no detector of anomalies", s.bundle.Name)
 	}
 	scores := make([]float32, len(examples))
 	err := s.spread(len(examples), func(w *worker, from, to int) error {
 		err := w.anomalies(examples[from:to])
 		for i := from; i < to && err == nil; i++ {
-			scores[i] = w.denoise.score(i - from)
+			scores[i] = w.detect.score(i - from)
 		}
 		return err
 	})

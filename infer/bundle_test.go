@@ -114,18 +114,15 @@ func testBundle(t testing.TB, n int) (*weights.Bundle, []features.Journey) {
 		},
 		Reference: weights.Reference{Typical: weights.NewTypical(examples)},
 	}
-	b.Reference.Conformal = calibrate(t, b, examples)
+	calibrate(t, b, examples)
 	return b, journeys
 }
 
-func calibrate(t testing.TB, b *weights.Bundle, examples []features.Example) []float32 {
+func calibrate(t testing.TB, b *weights.Bundle, examples []features.Example) {
 	t.Helper()
-	scores, err := newScorer(t, b, ScorerOptions{}).AnomalyScores(examples)
-	if err != nil {
+	if err := Calibrate(b, examples); err != nil {
 		t.Fatal(err)
 	}
-	slices.Sort(scores)
-	return scores
 }
 
 func newScorer(t testing.TB, b *weights.Bundle, o ScorerOptions) *Scorer {

@@ -7,16 +7,16 @@ import (
 	"moments/model"
 )
 
-// unusual is the denoiser of a bundle, compiled, with its noise.
-type unusual struct {
-	schema  *features.Schema
+// denoising is the denoiser of a bundle, compiled, with its noise: evidence by
+// what a network that has learned normal rows cannot restore.
+type denoising struct {
+	tableEvidence
 	program *Program
 	steps   []noiseStep
-	width   int   // F, of a standardised row
-	groups  []int // position -> index in names
-	names   []string
 	batch   int
 }
+
+func (*denoising) name() string { return "denoiser" }
 
 // noiseStep makes a row noisy: signal·x + noise, with the step's embedding.
 type noiseStep struct {
@@ -39,29 +39,25 @@ func newNoise(d *model.Denoiser, seed uint64) []noiseStep {
 	return steps
 }
 
-// A denoiser is one goroutine's unusual at work.
+// A denoiser is one goroutine's denoising at work.
 type denoiser struct {
-	*unusual
+	*denoising
 	session  *Session
+	examples []features.Example
 	rows     []float32 // (n, F) standardised
 	absolute []float32 // (n, F) sums over the steps of |x - x0hat|
 	signed   []float32 // (n, F) sums over the steps of x - x0hat
-	shares   []float64 // scratch: of groups
-	signs    []float64 // scratch: of groups
+	expected []float32 // (F) scratch: the mean x0hat of a row
 }
 
-func (u *unusual) newDenoiser() *denoiser {
-	return &denoiser{
-		unusual: u,
-		session: u.program.NewSession(u.batch),
-		shares:  make([]float64, len(u.names)),
-		signs:   make([]float64, len(u.names)),
-	}
+func (d *denoising) newDetector() detector {
+	return &denoiser{denoising: d, session: d.program.NewSession(d.batch), expected: make([]float32, d.width)}
 }
 
 // run measures the errors of all examples. Every pair of row and step is one
 // row of the network's batches.
 func (d *denoiser) run(examples []features.Example) error {
+	d.examples = examples
 	n := len(examples) * d.width
 	d.rows, d.absolute, d.signed = resize(d.rows, n), resize(d.absolute, n), resize(d.signed, n)
 	clear(d.absolute)
@@ -107,14 +103,22 @@ func (d *denoiser) runPairs(start, end int) error {
 	return nil
 }
 
-// score is the sum over the steps of the mean error of row i. It is a float32
-// because calibration scores are: equal journeys must tie.
+// score is the sum over the steps of the mean error of row i.
 func (d *denoiser) score(i int) float32 {
 	sum := 0.0
 	for _, e := range row(d.absolute, i, d.width) {
 		sum += float64(e)
 	}
 	return float32(sum / float64(d.width))
+}
+
+// parts are the groups by their errors.
+func (d *denoiser) parts(i int, to []Part) []Part {
+	x, signed := row(d.rows, i, d.width), row(d.signed, i, d.width)
+	for c := range d.expected {
+		d.expected[c] = x[c] - signed[c]/float32(len(d.steps))
+	}
+	return d.appendParts(to, &d.examples[i], deviations{row(d.absolute, i, d.width), signed, d.expected})
 }
 
 func resize(xs []float32, n int) []float32 {

@@ -60,22 +60,6 @@ func columnsOfParts(schema *features.Schema, own bool) (columns [parts][]int) {
 	return columns
 }
 
-// standardGroups returns, for each position of a standardised row, the index
-// of its group, and the groups' names.
-func standardGroups(schema *features.Schema) (positions []int, names []string) {
-	columns, places := schema.Columns(), columnsOfParts(schema, false)
-	for _, column := range slices.Concat(places[Numeric], places[Binary]) {
-		name := columns[column].Group
-		i := slices.Index(names, name)
-		if i < 0 {
-			i = len(names)
-			names = append(names, name)
-		}
-		positions = append(positions, i)
-	}
-	return positions, names
-}
-
 // An occlusion measures what groups of columns do to a probability: each group
 // in turn is given its typical values and the row is scored again.
 type occlusion struct {
@@ -156,45 +140,4 @@ func appendTop(to []Reason, top int, reasons []Reason) []Reason {
 		to = append(to, r)
 	}
 	return to
-}
-
-// explain appends the groups with the largest shares of row i's score.
-func (d *denoiser) explain(to []Reason, top, i int, scratch []Reason) ([]Reason, []Reason) {
-	clear(d.shares)
-	clear(d.signs)
-	total := 0.0
-	for c, e := range row(d.absolute, i, d.width) {
-		d.shares[d.groups[c]] += float64(e)
-		d.signs[d.groups[c]] += float64(d.signed[i*d.width+c])
-		total += float64(e)
-	}
-	scratch = scratch[:0]
-	for g, share := range d.shares {
-		if total > 0 {
-			scratch = append(scratch, Reason{AnomalyTarget, d.names[g], math.Copysign(share/total, d.signs[g])})
-		}
-	}
-	return appendTop(to, top, scratch), scratch
-}
-
-// direction weighs the residuals of the columns whose errors in row i are at
-// least half of the largest: positive or negative where one sign has three
-// quarters of them or more, mixed otherwise.
-func (d *denoiser) direction(i int) Direction {
-	absolute, signed := row(d.absolute, i, d.width), row(d.signed, i, d.width)
-	largest := slices.Max(absolute)
-	net, gross := 0.0, 0.0
-	for c, e := range absolute {
-		if e >= largest/2 {
-			net += float64(signed[c])
-			gross += math.Abs(float64(signed[c]))
-		}
-	}
-	switch {
-	case net > 0 && net >= gross/2:
-		return Positive
-	case net < 0 && -net >= gross/2:
-		return Negative
-	}
-	return Mixed
 }

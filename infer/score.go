@@ -10,9 +10,9 @@ type Score struct {
 	Cutoff        int64     // microseconds since the Unix epoch
 	Probabilities []float32 // calibrated, by target; nil when the bundle has none
 
-	Anomaly      float64   // conformal p-value in (0, 1]: a normal journey is this unusual or more with this probability; NaN without a denoiser
-	AnomalyScore float64   // reconstruction error, larger is stranger; NaN without a denoiser
-	Direction    Direction // of what makes it strange; "" without a denoiser
+	Anomaly      float64   // conformal p-value in (0, 1]: a normal journey is this unusual or more with this probability; NaN without a detector
+	AnomalyScore float64   // what the detectors say together, larger is stranger; NaN without a detector
+	Direction    Direction // of what makes it strange; "" without a detector
 
 	Reasons []Reason // by target in the bundle's order, then the anomaly's; each by falling size
 }

@@ -23,7 +23,7 @@ type ScorerOptions struct {
 	// that are not typical.
 	Reasons int
 
-	SkipAnomaly bool // leave the denoiser out, as if the bundle had none
+	SkipAnomaly bool // leave anomalies out, as if the bundle had no detector
 
 	Foreign Opener // of networks that were trained elsewhere; nil where no bundle has any
 }
@@ -34,7 +34,7 @@ type Scorer struct {
 	bundle    *weights.Bundle
 	options   ScorerOptions
 	blend     *blend     // nil without targets
-	unusual   *unusual   // nil without a denoiser
+	evidence  []evidence // of anomalies; empty without a detector
 	occlusion *occlusion // nil without reasons of targets
 
 	following   []*recurrent // networks of the blend that follow events
@@ -142,11 +142,10 @@ func (s *Scorer) addDenoiser(n *weights.Network, p *Program) error {
 	if !ok || d.Steps < 1 || d.Steps > maxSteps {
 		return fmt.Errorf("infer: network %s is a %s, want a denoiser of 1 to %d steps", n.Name, n.Saved.Kind, maxSteps)
 	}
-	groups, names := standardGroups(s.bundle.Schema)
-	s.unusual = &unusual{
-		schema: s.bundle.Schema, program: p, steps: newNoise(d, s.bundle.NoiseSeed),
-		width: d.Features, groups: groups, names: names, batch: batchFor(p),
-	}
+	s.evidence = append(s.evidence, &denoising{
+		tableEvidence: newTableEvidence(s.bundle.Schema),
+		program:       p, steps: newNoise(d, s.bundle.NoiseSeed), batch: batchFor(p),
+	})
 	return nil
 }
 

@@ -12,7 +12,7 @@ type worker struct {
 	*Scorer
 	encoder  *features.Encoder
 	classify *classifier // nil without targets
-	denoise  *denoiser   // nil without a denoiser
+	detect   *detection  // nil without a detector
 	follow   *follower   // nil where no network of the blend follows events
 	variants *variants   // nil until a journey is explained
 	walking  walking
@@ -20,7 +20,6 @@ type worker struct {
 	live     [1]features.Example // of a live journey
 	states   []float32           // (examples, S)
 	occlude  occluder
-	scratch  []Reason
 	err      error // of making a foreign network's session; the worker cannot score
 }
 
@@ -32,8 +31,8 @@ func (s *Scorer) newWorker() *worker {
 	if s.blend != nil {
 		w.classify, w.err = s.blend.newClassifier()
 	}
-	if s.unusual != nil {
-		w.denoise = s.unusual.newDenoiser()
+	if len(s.evidence) > 0 {
+		w.detect = s.newDetection()
 	}
 	return w
 }
@@ -70,7 +69,7 @@ func (w *worker) scoreFollowed(examples []features.Example, scores []Score) erro
 			return err
 		}
 	}
-	if w.denoise != nil {
+	if w.detect != nil {
 		return w.scoreAnomalies(examples, scores)
 	}
 	return nil
@@ -154,20 +153,12 @@ func (w *worker) readTargets(s *Score, hidden []int, probabilities []float32) er
 	return nil
 }
 
-// anomalies runs the denoiser on examples and checks that it gives numbers.
+// anomalies runs the detectors on examples.
 func (w *worker) anomalies(examples []features.Example) error {
 	if err := w.checkExamples(examples); err != nil {
 		return err
 	}
-	if err := w.denoise.run(examples); err != nil {
-		return err
-	}
-	for i := range examples {
-		if score := w.denoise.score(i); notFinite(score) {
-			return fmt.Errorf("infer: customer %q: anomaly score is %v, want a finite number", examples[i].Customer, score)
-		}
-	}
-	return nil
+	return w.detect.run(examples)
 }
 
 func (w *worker) scoreAnomalies(examples []features.Example, scores []Score) error {
@@ -175,13 +166,12 @@ func (w *worker) scoreAnomalies(examples []features.Example, scores []Score) err
 		return err
 	}
 	for i := range scores {
-		s, score := &scores[i], w.denoise.score(i)
+		s, score := &scores[i], w.detect.score(i)
 		s.AnomalyScore = float64(score)
 		s.Anomaly = PValue(w.bundle.Reference.Conformal, score)
-		s.Direction = w.denoise.direction(i)
-		if w.options.Reasons > 0 {
-			s.Reasons, w.scratch = w.denoise.explain(s.Reasons, w.options.Reasons, i, w.scratch)
-		}
+		parts := w.detect.parts(i)
+		s.Direction = direction(parts)
+		s.Reasons = w.detect.explain(s.Reasons, w.options.Reasons, parts)
 	}
 	return nil
 }

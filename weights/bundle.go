@@ -59,6 +59,7 @@ const (
 
 // A Reference is what scores are compared with.
 type Reference struct {
-	Conformal []float32 // anomaly scores of held-out normal journeys, ascending; empty when there is no denoiser
+	Conformal []float32            // anomaly scores of held-out normal journeys, ascending; empty when there is no detector
+	Detectors map[string][]float32 // the raw scores that the detectors give them, by name, ascending; several detectors are blended by rank in theirs
 	Typical   Typical
 }

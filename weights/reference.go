@@ -1,12 +1,16 @@
 package weights
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Names of the tensors in reference.safetensors.
 const (
 	tensorConformal = "conformal"
 	tensorNumeric   = "typical/numeric"
 	tensorCategory  = "typical/category"
+	detectorPrefix  = "detector/"
 )
 
 // maxID is the largest vocabulary id that a float32 holds exactly.
@@ -17,11 +21,15 @@ func (r Reference) tensors() map[string]Tensor {
 	for i, id := range r.Typical.Category {
 		category[i] = float32(id)
 	}
-	return map[string]Tensor{
+	tensors := map[string]Tensor{
 		tensorConformal: vector(r.Conformal),
 		tensorNumeric:   vector(r.Typical.Numeric),
 		tensorCategory:  vector(category),
 	}
+	for name, scores := range r.Detectors {
+		tensors[detectorPrefix+name] = vector(scores)
+	}
+	return tensors
 }
 
 func vector(data []float32) Tensor { return Tensor{[]int{len(data)}, data} }
@@ -29,8 +37,22 @@ func vector(data []float32) Tensor { return Tensor{[]int{len(data)}, data} }
 func readReference(tensors map[string]Tensor) (Reference, error) {
 	var r Reference
 	for _, name := range []string{tensorConformal, tensorNumeric, tensorCategory} {
-		if t, ok := tensors[name]; !ok || len(t.Shape) != 1 || len(tensors) != 3 {
+		if _, ok := tensors[name]; !ok {
 			return r, fmt.Errorf("want the vectors %s, %s and %s", tensorConformal, tensorNumeric, tensorCategory)
+		}
+	}
+	for name, t := range tensors {
+		detector, is := strings.CutPrefix(name, detectorPrefix)
+		switch {
+		case len(t.Shape) != 1:
+			return r, fmt.Errorf("%s has shape %v, want a vector", name, t.Shape)
+		case is:
+			if r.Detectors == nil {
+				r.Detectors = map[string][]float32{}
+			}
+			r.Detectors[detector] = t.Data
+		case name != tensorConformal && name != tensorNumeric && name != tensorCategory:
+			return r, fmt.Errorf("%s is no tensor of a reference", name)
 		}
 	}
 	r.Conformal = tensors[tensorConformal].Data

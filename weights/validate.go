@@ -51,16 +51,29 @@ func (b *Bundle) checkTargets() error {
 }
 
 func (b *Bundle) checkReference() error {
-	if i := slices.IndexFunc(b.Reference.Conformal, notFinite); i >= 0 {
-		return fmt.Errorf("weights: conformal score %d is %v, want finite values", i, b.Reference.Conformal[i])
+	if err := checkScores("conformal", b.Reference.Conformal); err != nil {
+		return err
 	}
-	if !slices.IsSorted(b.Reference.Conformal) {
-		return errors.New("weights: conformal scores do not ascend")
+	for name, scores := range b.Reference.Detectors {
+		if err := checkScores(name, scores); err != nil {
+			return err
+		}
 	}
 	typical := b.Reference.Typical
 	numeric, category := b.width()
 	if n, c := len(typical.Numeric), len(typical.Category); n+c > 0 && (n != numeric || c != category) {
 		return fmt.Errorf("weights: typical values of %d numeric and %d categorical columns, want %d and %d", n, c, numeric, category)
+	}
+	return nil
+}
+
+// checkScores demands finite scores that ascend.
+func checkScores(name string, scores []float32) error {
+	if i := slices.IndexFunc(scores, notFinite); i >= 0 {
+		return fmt.Errorf("weights: %s score %d is %v, want finite values", name, i, scores[i])
+	}
+	if !slices.IsSorted(scores) {
+		return fmt.Errorf("weights: %s scores do not ascend", name)
 	}
 	return nil
 }

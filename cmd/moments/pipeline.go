@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -104,22 +103,7 @@ func (s *source) fit(ctx context.Context, c *console, parts []datasets.Part, con
 	bundle.Name, bundle.TaskYAML, bundle.AlertRate = s.task.Name, s.task.Raw, s.task.Anomaly.AlertRate
 	build := currentBuild()
 	bundle.Versions = map[string]string{"moments": build.Version, "revision": build.Revision, "go": build.Go}
-	return bundle, prepared.Test, calibrate(bundle, prepared.Validation)
-}
-
-// calibrate sets what anomaly scores are compared with: those of the held-out
-// examples (split conformal prediction; Vovk et al., 2005).
-func calibrate(b *weights.Bundle, heldOut []features.Example) error {
-	if !slices.ContainsFunc(b.Networks, func(n weights.Network) bool { return n.Role == weights.Denoiser }) {
-		return nil
-	}
-	scorer, err := infer.NewScorer(b, infer.ScorerOptions{})
-	if err != nil {
-		return err
-	}
-	b.Reference.Conformal, err = scorer.AnomalyScores(heldOut)
-	slices.Sort(b.Reference.Conformal)
-	return err
+	return bundle, prepared.Test, infer.Calibrate(bundle, prepared.Validation)
 }
 
 // measure saves a bundle to a temporary folder, opens it again and has it score

@@ -1,0 +1,144 @@
+package infer
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"moments/features"
+)
+
+// A detection is one goroutine's detectors at work, and what they say together.
+type detection struct {
+	detectors []detector
+	ranks     []ranking // of each detector; nil where there is one, whose raw scores count
+	scores    []float32 // of the examples of the last run
+	own       []Part    // scratch: of one detector
+	together  []Part    // scratch: of all
+	reasons   []Reason  // scratch
+}
+
+func (s *Scorer) newDetection() *detection {
+	d := &detection{}
+	for _, e := range s.evidence {
+		d.detectors = append(d.detectors, e.newDetector())
+		if len(s.evidence) > 1 {
+			d.ranks = append(d.ranks, newRanking(s.bundle.Reference.Detectors[e.name()]))
+		}
+	}
+	return d
+}
+
+// run measures examples and blends what the detectors say.
+func (d *detection) run(examples []features.Example) error {
+	for _, detector := range d.detectors {
+		if err := detector.run(examples); err != nil {
+			return err
+		}
+	}
+	d.scores = resize(d.scores, len(examples))
+	for i := range examples {
+		d.scores[i] = d.blend(i)
+		if notFinite(d.scores[i]) {
+			return fmt.Errorf("infer: customer %q: anomaly score is %v, want a finite number", examples[i].Customer, d.scores[i])
+		}
+	}
+	return nil
+}
+
+// blend is example i's score: the mean of what its raw scores are worth, or the
+// raw score itself where there is one detector.
+func (d *detection) blend(i int) float32 {
+	if len(d.ranks) == 0 {
+		return d.detectors[0].score(i)
+	}
+	sum := 0.0
+	for k := range d.detectors {
+		sum += d.worth(k, i)
+	}
+	return float32(sum / float64(len(d.detectors)))
+}
+
+// worth is what detector k's raw score of example i is worth in the blend.
+func (d *detection) worth(k, i int) float64 {
+	score := d.detectors[k].score(i)
+	if notFinite(score) {
+		return math.NaN()
+	}
+	return d.ranks[k].worth(score)
+}
+
+// score is example i's score of the last run.
+func (d *detection) score(i int) float32 { return d.scores[i] }
+
+// parts are what makes example i strange, by falling size; those of the same
+// group and event are one. Each detector counts by its worth in the blend. The
+// slice is valid until the next call.
+func (d *detection) parts(i int) []Part {
+	d.together = d.together[:0]
+	total := 0.0
+	for k, detector := range d.detectors {
+		share := 1.0
+		if len(d.ranks) > 0 {
+			share = max(d.worth(k, i), 0)
+		}
+		total += share
+		d.own = detector.parts(i, d.own[:0])
+		for _, part := range d.own {
+			part.Size *= share
+			d.add(part)
+		}
+	}
+	for p := range d.together {
+		d.together[p].Size /= max(total, math.SmallestNonzeroFloat64)
+	}
+	slices.SortStableFunc(d.together, func(a, b Part) int { return cmp.Compare(b.Size, a.Size) })
+	return d.together
+}
+
+// add joins a part to that of its group and event. What was seen and expected
+// is told by the larger of the two.
+func (d *detection) add(part Part) {
+	at := slices.IndexFunc(d.together, func(p Part) bool { return p.Group == part.Group && p.Event == part.Event })
+	if at < 0 {
+		d.together = append(d.together, part)
+		return
+	}
+	to := &d.together[at]
+	size := to.Size + part.Size
+	sign := (to.Sign*to.Size + part.Sign*part.Size) / max(size, math.SmallestNonzeroFloat64)
+	if part.Size > to.Size {
+		*to = part
+	}
+	to.Size, to.Sign = size, sign
+}
+
+// direction weighs the parts that are at least half as large as the largest,
+// which comes first: positive or negative where one sign has three quarters of
+// them or more, mixed otherwise.
+func direction(parts []Part) Direction {
+	net, gross := 0.0, 0.0
+	for _, p := range parts {
+		if p.Size >= parts[0].Size/2 {
+			net += p.Size * p.Sign
+			gross += p.Size * math.Abs(p.Sign)
+		}
+	}
+	switch {
+	case net > 0 && net >= gross/2:
+		return Positive
+	case net < 0 && -net >= gross/2:
+		return Negative
+	}
+	return Mixed
+}
+
+// explain appends the top groups as reasons.
+func (d *detection) explain(to []Reason, top int, parts []Part) []Reason {
+	d.reasons = d.reasons[:0]
+	for _, p := range parts {
+		d.reasons = append(d.reasons, Reason{AnomalyTarget, p.Group, math.Copysign(p.Size, p.Sign)})
+	}
+	return appendTop(to, top, d.reasons)
+}

@@ -1,0 +1,120 @@
+package infer
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"moments/features"
+)
+
+// scripted is a detector whose scores are given.
+type scripted struct {
+	scores []float32
+	found  []Part
+}
+
+func (s *scripted) run([]features.Example) error         { return nil }
+func (s *scripted) score(i int) float32                  { return s.scores[i] }
+func (s *scripted) parts(i int, to []Part) []Part        { return append(to, s.found...) }
+func scriptedDetection(detectors ...detector) *detection { return &detection{detectors: detectors} }
+func (d *detection) rankedIn(ranks ...[]float32) *detection {
+	for _, scores := range ranks {
+		d.ranks = append(d.ranks, newRanking(scores))
+	}
+	return d
+}
+
+// One detector counts as it is; of several, the rank of each.
+func TestDetectorsAreBlendedByRank(t *testing.T) {
+	first, second := &scripted{scores: []float32{3, 1, 9}}, &scripted{scores: []float32{100, 700, 50}}
+	examples := make([]features.Example, 3)
+	alone := scriptedDetection(first)
+	if err := alone.run(examples); err != nil || !slices.Equal(alone.scores, first.scores) {
+		t.Fatalf("one detector: %v and %v, want its scores", alone.scores, err)
+	}
+	both := scriptedDetection(first, second).rankedIn([]float32{1, 2, 4}, []float32{100, 200, 300})
+	if err := both.run(examples); err != nil {
+		t.Fatal(err)
+	}
+	// Shares of 4: 2/4 and 4/4; 4/4 and 1/4, beyond by 700/300; 1/4, beyond by 9/4, and 4/4.
+	want := []float64{math.Log(2) / 2, (math.Log(4) + math.Log(7./3)) / 2, (math.Log(4) + math.Log(9./4)) / 2}
+	for i := range want {
+		if math.Abs(float64(both.score(i))-want[i]) > 1e-6 {
+			t.Errorf("example %d: %v, want %v", i, both.score(i), want[i])
+		}
+	}
+}
+
+func TestPartsOfDetectorsAreJoined(t *testing.T) {
+	first := &scripted{[]float32{3}, []Part{{Group: "timing", Event: -1, Column: 4, Seen: 1, Size: 0.5, Sign: -1}, {Group: "age", Event: -1, Column: 0, Seen: 2, Size: 0.5, Sign: 1}}}
+	second := &scripted{[]float32{3}, []Part{{Group: "timing", Event: -1, Column: 5, Seen: 3, Size: 0.5, Sign: 1}, {Group: "timing", Event: 2, Size: 0.5}}}
+	d := scriptedDetection(first, second).rankedIn([]float32{1, 2, 4}, []float32{1, 2, 4})
+	want := []Part{
+		{Group: "timing", Event: -1, Column: 4, Seen: 1, Size: 0.5}, // of equals the first
+		{Group: "age", Event: -1, Column: 0, Seen: 2, Size: 0.25, Sign: 1},
+		{Group: "timing", Event: 2, Size: 0.25},
+	}
+	if got := d.parts(0); !slices.Equal(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if got := direction(want); got != Positive {
+		t.Errorf("direction %s of %+v", got, want)
+	}
+}
+
+// Full conformal p-values by their definition: every example, the fresh one
+// among them, is ranked among all others, and those as strange are counted.
+// Calibrate may only be more cautious.
+func TestCalibrationIsValid(t *testing.T) {
+	random := rand.New(rand.NewPCG(4, 4))
+	const n, detectors = 40, 2
+	for range 200 {
+		var all [detectors][]float32
+		for k := range all {
+			for range n + 1 {
+				all[k] = append(all[k], float32(random.IntN(30))) // with ties
+			}
+		}
+		raw, rankings, blend := make([][]float32, detectors), []ranking{}, 0.0
+		for k := range all {
+			raw[k] = all[k][:n]
+			rankings = append(rankings, newRanking(slices.Sorted(slices.Values(raw[k]))))
+			blend += rankings[k].worth(all[k][n]) / detectors
+		}
+		var calibration []float32
+		for i := range n {
+			calibration = append(calibration, blendMember(rankings, raw, i))
+		}
+		slices.Sort(calibration)
+		got, want := PValue(calibration, float32(blend)), fullConformal(all[:])
+		if got < want-1e-12 {
+			t.Fatalf("p-value %v, less than the full conformal %v", got, want)
+		}
+		if got > want+3./n {
+			t.Fatalf("p-value %v, far more than the full conformal %v", got, want)
+		}
+	}
+}
+
+// fullConformal is the p-value of the last of all examples.
+func fullConformal(all [][]float32) float64 {
+	n := len(all[0])
+	blends := make([]float32, n)
+	for i := range blends {
+		for _, scores := range all {
+			others := slices.Delete(slices.Clone(scores), i, i+1)
+			slices.Sort(others)
+			r := newRanking(others)
+			blends[i] += float32(r.worth(scores[i]) / float64(len(all)))
+		}
+	}
+	above := 0
+	for _, b := range blends {
+		if b >= blends[n-1]-1e-6 {
+			above++
+		}
+	}
+	return float64(above) / float64(n)
+}
