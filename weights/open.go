@@ -19,29 +19,55 @@ const (
 // checksum of every file, no file missing and none extra, the schema's hash,
 // and all that [Bundle.Validate] demands. Nothing is written.
 func Open(dir string) (*Bundle, error) {
-	dir, err := resolve(dir)
+	b, _, err := OpenVersion(dir)
+	return b, err
+}
+
+// OpenVersion is Open, and says which version it has opened: a bundle's version
+// is the beginning of the SHA-256 of its manifest, in hexadecimal, which tells
+// apart bundles of which any byte differs.
+func OpenVersion(dir string) (b *Bundle, version string, err error) {
+	dir, err = resolve(dir)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	// A bundle that is replaced while it is read is read again; as often as
 	// that, because each time takes a whole Save.
 	const attempts = 100
 	for attempt := 1; ; attempt++ {
 		before, _ := os.Stat(dir)
-		b, err := read(dir)
+		b, version, err := read(dir)
 		if err != nil && before == nil {
-			if old, oldErr := read(aside(dir)); oldErr == nil {
-				b, err = old, nil
+			if old, oldVersion, oldErr := read(aside(dir)); oldErr == nil {
+				b, version, err = old, oldVersion, nil
 			}
 		}
 		if err == nil {
-			return b, nil
+			return b, version, nil
 		}
 		after, _ := os.Stat(dir)
 		if sameFolder(before, after) || attempt == attempts {
-			return nil, fmt.Errorf("weights: opening %s: %w", dir, err)
+			return nil, "", fmt.Errorf("weights: opening %s: %w", dir, err)
 		}
 	}
+}
+
+// VersionDigits is the length of a version.
+const VersionDigits = 12
+
+// Version is the version of the bundle in dir by its manifest alone; whether
+// the other files are what the manifest says only Open finds out.
+func Version(dir string) (string, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return "", fmt.Errorf("weights: %w", err)
+	}
+	defer root.Close()
+	raw, err := ReadFile(root, manifestFile, maxManifest)
+	if err != nil {
+		return "", fmt.Errorf("weights: %s: %w", dir, err)
+	}
+	return digest(raw)[:VersionDigits], nil
 }
 
 // sameFolder says whether a folder is still the one it was; nil is none. The
@@ -56,25 +82,26 @@ func sameFolder(before, after os.FileInfo) bool {
 // read reads the bundle in dir. It holds the folder open, so all files come
 // from one folder even when another takes its name meanwhile, and follows no
 // link out of it.
-func read(dir string) (*Bundle, error) {
+func read(dir string) (b *Bundle, version string, err error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	defer root.Close()
 	raw, err := ReadFile(root, manifestFile, maxManifest)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	m, err := parseManifest(raw)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	files, err := readFiles(root, m.Files)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return m.bundle(files)
+	b, err = m.bundle(files)
+	return b, digest(raw)[:VersionDigits], err
 }
 
 // readFiles reads and verifies the listed files and refuses any other.

@@ -41,7 +41,7 @@ func (b *Bundle) save(dir string, d disk) error {
 	err = writeFolder(d, fresh, files)
 	if err == nil {
 		// What cannot be read back must not replace what can.
-		_, err = read(fresh)
+		_, _, err = read(fresh)
 	}
 	if err == nil {
 		err = replace(d, dir, fresh)
