@@ -112,6 +112,9 @@ func (s *Scorer) compile(n *weights.Network) error {
 	if n.Role == weights.Classifier && g.Outputs[model.OutputLast] != nil {
 		return s.addJourney(n, g)
 	}
+	if n.Role == weights.Classifier && n.Weight == 0 {
+		return nil // no part of the blend
+	}
 	p, err := Compile(g, n.Values())
 	if err != nil {
 		return fmt.Errorf("%w (network %s)", err, n.Name)

@@ -48,7 +48,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Architecture: "tabm", Members: 16, Width: 128, Layers: 2, Embedding: -1, Category: 8, Ensemble: 3,
-		Recurrent: 0, State: 64, Token: 8, TypeSize: 16, Next: 0.1,
+		Recurrent: 2, State: 64, Token: 8, TypeSize: 16, Next: 0.1,
 		Epochs: 200, Patience: 8, Batch: 256, MicroBatch: 32, Threads: min(runtime.NumCPU(), 8),
 		LearningRate: 2e-3, WeightDecay: 3e-4, Dropout: 0.2, Clip: 1, PositiveWeight: 1, ExtraCuts: 2,
 		Denoise: true, DenoiseWidth: 256, DenoiseSteps: 3000,

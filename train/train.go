@@ -242,8 +242,9 @@ func predict(g *model.Graph, p predicting, of *table, saved map[string]weights.T
 
 // blend weighs the candidates and tempers them. Those of a kind weigh the same;
 // the kinds' shares are the multiples of a tenth that have the lowest log-loss on
-// the validation split. Of several as good, the simplest counts: kinds without a
-// share are left out of the blend.
+// the validation split. Of several as good, the simplest counts. Kinds without a
+// share stay in the bundle, with weight 0: those that follow events foretell the
+// next one, and evaluate says of each what it is worth alone.
 func (t *targeted) blend() []weights.Network {
 	c := &classification{targets: len(t.rates)}
 	var chosen [kinds]float64
@@ -258,9 +259,10 @@ func (t *targeted) blend() []weights.Network {
 	var predictions [][]float32
 	var kept []float64
 	for _, c := range t.fitted {
-		if share := chosen[c.kind] / count[c.kind]; share > 0 {
-			c.network.Weight = share
-			networks, predictions, kept = append(networks, c.network), append(predictions, c.predicted), append(kept, share)
+		c.network.Weight = chosen[c.kind] / count[c.kind]
+		networks = append(networks, c.network)
+		if c.network.Weight > 0 {
+			predictions, kept = append(predictions, c.predicted), append(kept, c.network.Weight)
 		}
 	}
 	temperature := temperatures(predictions, kept, t.validation, len(t.rates))

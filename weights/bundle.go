@@ -44,7 +44,7 @@ type Network struct {
 	Name   string // letters, digits, dots, dashes and underscores: it names a file
 	Role   Role
 	Saved  model.Saved
-	Weight float64 // classifiers: share in the blend; the shares add up to 1, and 0 is for networks that only foretell the next event
+	Weight float64 // classifiers: share in the blend; the shares add up to 1; one of 0 is no part of it, and may still foretell the next event
 	Params map[string]Tensor
 	ONNX   []byte // of a foreign network, in place of Params: the model's file
 }

@@ -302,7 +302,7 @@ func TestValidateRefuses(t *testing.T) {
 		"no target":       {func(b *Bundle) { b.Targets, b.PositiveRates = nil, nil }, "2 classifiers for 0 targets"},
 		"blend":           {func(b *Bundle) { b.Networks[0].Weight = 0.6 }, "add up to 1.1, want 1"},
 		"negative weight": {func(b *Bundle) { b.Networks[0].Weight = -0.5 }, "weight -0.5"},
-		"weightless":      {func(b *Bundle) { b.Networks[0].Weight, b.Networks[1].Weight = 0, 1 }, "tabm-0 has no weight in the blend and foretells no events"},
+		"weightless":      {func(b *Bundle) { b.Networks[0].Weight, b.Networks[1].Weight = 0, 0 }, "add up to 0, want 1"},
 		"two denoisers":   {func(b *Bundle) { n := b.Networks[2]; n.Name = "other"; b.Networks = append(b.Networks, n) }, "2 denoisers"},
 		"role":            {func(b *Bundle) { b.Networks[0].Role = "" }, `role ""`},
 		"wrong role":      {func(b *Bundle) { b.Networks[1].Role = Denoiser; b.Networks[0].Weight = 1; b.Networks = b.Networks[:2] }, "mlp-0: reads 1 numeric columns, the schema yields 4"},

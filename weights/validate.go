@@ -132,9 +132,6 @@ func (b *Bundle) checkNetworks() error {
 		if err := b.checkFit(n, g); err != nil {
 			return fmt.Errorf("weights: %s: %w", n.Name, err)
 		}
-		if n.Role == Classifier && n.Weight == 0 && g.Outputs[model.OutputNextType] == nil {
-			return fmt.Errorf("weights: %s has no weight in the blend and foretells no events: leave it out", n.Name)
-		}
 	}
 	return nil
 }

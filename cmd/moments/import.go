@@ -75,7 +75,7 @@ func (v *importCommand) importModel(ctx context.Context, c *console) (*evaluatio
 		return nil, err
 	}
 	bundle := foreignBundle(s.task, prepared, network)
-	predictions, err := measure(c, bundle, 0, prepared.Test)
+	predictions, err := measure(c, bundle, 0, tested{examples: prepared.Test})
 	if err != nil {
 		return nil, wrong(err)
 	}

@@ -5,13 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"moments/datasets"
-	"moments/features"
 	"moments/infer"
 	"moments/train"
 	"moments/weights"
@@ -86,11 +84,11 @@ func (s *source) settings() (train.Config, error) {
 }
 
 // fit trains the networks of a task on parts of its data and returns the
-// bundle, complete but for its metrics, and the encoded test examples.
-func (s *source) fit(ctx context.Context, c *console, parts []datasets.Part, config train.Config, options train.Options) (*weights.Bundle, []features.Example, error) {
+// bundle, complete but for its metrics, and what to test it on.
+func (s *source) fit(ctx context.Context, c *console, parts []datasets.Part, config train.Config, options train.Options) (*weights.Bundle, tested, error) {
 	prepared, err := train.Prepare(ctx, s.data, s.refs, parts, config)
 	if err != nil {
-		return nil, nil, wrong(err)
+		return nil, tested{}, wrong(err)
 	}
 	c.log.Info("encoded the examples", "train", len(prepared.Train), "validation", len(prepared.Validation), "test", len(prepared.Test), "columns", len(prepared.Schema.Columns()))
 	shown := &trainingProgress{console: c}
@@ -98,52 +96,29 @@ func (s *source) fit(ctx context.Context, c *console, parts []datasets.Part, con
 	bundle, _, err := train.Fit(ctx, prepared, config, options)
 	shown.end()
 	if err != nil {
-		return nil, nil, wrong(err)
+		return nil, tested{}, wrong(err)
 	}
 	bundle.Name, bundle.TaskYAML, bundle.AlertRate = s.task.Name, s.task.Raw, s.task.Anomaly.AlertRate
 	build := currentBuild()
 	bundle.Versions = map[string]string{"moments": build.Version, "revision": build.Revision, "go": build.Go}
-	return bundle, prepared.Test, infer.Calibrate(bundle, prepared.Validation)
+	if err := infer.Calibrate(bundle, prepared.Validation); err != nil {
+		return nil, tested{}, err
+	}
+	test, err := s.test(ctx, prepared, parts)
+	return bundle, test, err
 }
 
-// measure saves a bundle to a temporary folder, opens it again and has it score
-// the examples: what is measured is what ships.
-func measure(c *console, b *weights.Bundle, fold int, examples []features.Example) ([]prediction, error) {
-	folder, err := os.MkdirTemp("", "moments-")
-	if err != nil {
-		return nil, err
+// test returns the test examples of prepared data, with every label.
+func (s *source) test(ctx context.Context, prepared *train.Prepared, parts []datasets.Part) (tested, error) {
+	if len(prepared.Targets) == 0 {
+		return tested{examples: prepared.Test}, nil
 	}
-	defer os.RemoveAll(folder)
-	dir := filepath.Join(folder, "bundle")
-	if err := b.Save(dir); err != nil {
-		return nil, err
+	columns := make([]int, len(prepared.Targets))
+	for i := range columns {
+		columns[i] = i
 	}
-	saved, err := weights.Open(dir)
-	if err != nil {
-		return nil, err
-	}
-	return predict(c, saved, fold, examples)
-}
-
-// predict scores labelled examples that the bundle's own schema encoded.
-func predict(c *console, b *weights.Bundle, fold int, examples []features.Example) ([]prediction, error) {
-	scorer, err := c.newScorer(b, infer.ScorerOptions{})
-	if err != nil {
-		return nil, err
-	}
-	scores, err := scorer.ScoreExamples(examples)
-	if err != nil {
-		return nil, err
-	}
-	predictions := make([]prediction, len(scores))
-	for i, s := range scores {
-		ex := &examples[i]
-		predictions[i] = prediction{
-			customer: ex.Customer, cutoff: ex.Cutoff.Time, group: ex.Cutoff.Group, fold: fold,
-			labels: ex.Labels, probabilities: s.Probabilities,
-		}
-	}
-	return predictions, nil
+	other, err := shuffled(ctx, s.data, prepared.Schema, columns, func(i int) bool { return parts[i] == datasets.Test })
+	return tested{prepared.Test, other}, err
 }
 
 // origin is an attachment of a bundle: where the task file lay, seen from the

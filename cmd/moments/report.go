@@ -25,6 +25,8 @@ type prediction struct {
 	fold          int
 	labels        []float32 // by target; NaN where unknown
 	probabilities []float32 // by target
+
+	others map[string][]float32 // the same by variant: see variants
 }
 
 // An evaluation is what evaluate reports. Its JSON is a contract.
@@ -39,14 +41,17 @@ type evaluation struct {
 
 // A targetReport holds the measures of one target, each over the folds.
 type targetReport struct {
-	Rows         int                     `json:"rows"` // with a known label
-	PositiveRate figure                  `json:"positive_rate"`
-	AUROC        spread                  `json:"auroc"`
-	AUPRC        spread                  `json:"auprc"`
-	LogLoss      spread                  `json:"log_loss"`
-	Brier        spread                  `json:"brier"`
-	ECE          spread                  `json:"ece"`
-	ByCutoff     map[string]targetReport `json:"by_cutoff,omitempty"`
+	Rows         int    `json:"rows"` // with a known label
+	PositiveRate figure `json:"positive_rate"`
+	AUROC        spread `json:"auroc"`
+	AUPRC        spread `json:"auprc"`
+	LogLoss      spread `json:"log_loss"`
+	Brier        spread `json:"brier"`
+	ECE          spread `json:"ece"`
+
+	// Others is the AUROC of variants of the test: see variants.
+	Others   map[string]spread       `json:"auroc_of,omitempty"`
+	ByCutoff map[string]targetReport `json:"by_cutoff,omitempty"`
 }
 
 // A spread is one measure over the folds. Folds in which it is not defined,
@@ -102,7 +107,10 @@ func newEvaluation(name string, targets []string, predictions []prediction, took
 
 // newTargetReport measures target t over the folds of the predictions.
 func newTargetReport(t int, predictions []prediction) targetReport {
-	type columns struct{ p, y []float32 }
+	type columns struct {
+		p, y   []float32
+		others map[string][]float32
+	}
 	folds := map[int]*columns{}
 	var positives float64
 	rows := 0
@@ -113,18 +121,36 @@ func newTargetReport(t int, predictions []prediction) targetReport {
 		}
 		fold := folds[p.fold]
 		if fold == nil {
-			fold = &columns{}
+			fold = &columns{others: map[string][]float32{}}
 			folds[p.fold] = fold
+		}
+		for name, others := range p.others {
+			fold.others[name] = append(fold.others[name], others[t])
 		}
 		fold.p, fold.y = append(fold.p, p.probabilities[t]), append(fold.y, label)
 		positives += float64(label)
 		rows++
 	}
 	var scores []metric.Scores
-	for _, fold := range slices.Sorted(maps.Keys(folds)) {
-		scores = append(scores, metric.Score(folds[fold].p, folds[fold].y))
+	aurocs := map[string][]float64{}
+	for _, k := range slices.Sorted(maps.Keys(folds)) {
+		fold := folds[k]
+		scores = append(scores, metric.Score(fold.p, fold.y))
+		for name, p := range fold.others {
+			aurocs[name] = append(aurocs[name], metric.AUROC(p, fold.y))
+		}
 	}
-	over := func(measure func(metric.Scores) float64) spread { return newSpread(scores, measure) }
+	others := map[string]spread{}
+	for name, values := range aurocs {
+		others[name] = newSpread(values)
+	}
+	over := func(measure func(metric.Scores) float64) spread {
+		values := make([]float64, len(scores))
+		for i, s := range scores {
+			values[i] = measure(s)
+		}
+		return newSpread(values)
+	}
 	return targetReport{
 		Rows: rows, PositiveRate: figure(positives / float64(rows)),
 		AUROC:   over(func(s metric.Scores) float64 { return s.AUROC }),
@@ -132,14 +158,14 @@ func newTargetReport(t int, predictions []prediction) targetReport {
 		LogLoss: over(func(s metric.Scores) float64 { return s.LogLoss }),
 		Brier:   over(func(s metric.Scores) float64 { return s.Brier }),
 		ECE:     over(func(s metric.Scores) float64 { return s.ECE }),
+		Others:  others,
 	}
 }
 
-func newSpread(scores []metric.Scores, measure func(metric.Scores) float64) spread {
+func newSpread(values []float64) spread {
 	s := spread{Mean: figure(math.NaN()), SD: figure(math.NaN()), Folds: []figure{}}
 	var defined []float64
-	for _, score := range scores {
-		value := measure(score)
+	for _, value := range values {
 		s.Folds = append(s.Folds, figure(value))
 		if !math.IsNaN(value) {
 			defined = append(defined, value)
@@ -165,6 +191,36 @@ func (e evaluation) print(out io.Writer) error {
 		report.printRow(w, target)
 		for _, group := range slices.SortedFunc(maps.Keys(report.ByCutoff), byNumber) {
 			report.ByCutoff[group].printRow(w, group)
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return e.printOthers(out)
+}
+
+// printOthers writes the table of variants, where there are any.
+func (e evaluation) printOthers(out io.Writer) error {
+	first := e.Targets[e.order[0]]
+	names := slices.SortedFunc(maps.Keys(first.Others), func(a, b string) int {
+		return cmp.Or(cmp.Compare(strings.Count(a, shuffledOrder), strings.Count(b, shuffledOrder)), strings.Compare(a, b))
+	})
+	if len(names) == 0 {
+		return nil
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(w, "\nAUROC of\tthe blend\t%s\t\n", strings.Join(names, "\t"))
+	row := func(name string, r targetReport) {
+		fmt.Fprintf(w, "%s\t%s\t", name, r.AUROC)
+		for _, other := range names {
+			fmt.Fprintf(w, "%s\t", r.Others[other])
+		}
+		fmt.Fprintln(w)
+	}
+	for _, target := range e.order {
+		row(target, e.Targets[target])
+		for _, group := range slices.SortedFunc(maps.Keys(e.Targets[target].ByCutoff), byNumber) {
+			row(group, e.Targets[target].ByCutoff[group])
 		}
 	}
 	return w.Flush()

@@ -52,6 +52,29 @@ func TestEvaluation(t *testing.T) {
 	}
 }
 
+// TestVariants measures what variants of the test say beside the blend.
+func TestVariants(t *testing.T) {
+	predictions := twoFolds()
+	for i := range predictions { // a variant that turns every score round
+		predictions[i].others = map[string][]float32{shuffledOrder: {1 - predictions[i].probabilities[0]}, "table alone": predictions[i].probabilities}
+	}
+	e := newEvaluation("x", []string{"churn"}, predictions, time.Second)
+	churn := e.Targets["churn"]
+	if got, want := float64(churn.Others[shuffledOrder].Mean), 1-float64(churn.AUROC.Mean); math.Abs(got-want) > 1e-9 {
+		t.Errorf("AUROC of scores turned round: got %g, want %g", got, want)
+	}
+	if got := churn.ByCutoff["after 5 events"].Others["table alone"].Mean; got != 1 {
+		t.Errorf("AUROC of the same scores at the early cut: got %g, want 1", got)
+	}
+	var out strings.Builder
+	if err := e.print(&out); err != nil {
+		t.Fatal(err)
+	}
+	if want := "AUROC of  the blend      table alone   order shuffled"; !strings.Contains(strings.Join(strings.Fields(out.String()), " "), strings.Join(strings.Fields(want), " ")) {
+		t.Errorf("got\n%s\nwant a second table headed %s", out.String(), want)
+	}
+}
+
 func TestEvaluationJSON(t *testing.T) {
 	text, err := json.Marshal(newEvaluation("x", []string{"churn"}, twoFolds(), time.Second))
 	if err != nil {
