@@ -284,9 +284,17 @@ func TestNetworkWithoutWeight(t *testing.T) {
 	if err != nil || !slices.EqualFunc(got, want, func(a, b Score) bool { return sameScore(&a, &b) }) {
 		t.Errorf("networks without weight change the scores, error %v", err)
 	}
-	without.Networks = slices.Clone(with.Networks)
-	without.Networks[0].Weight, without.Networks[1].Weight = 0, 1
-	if _, err := NewScorer(&without, ScorerOptions{}); err == nil || !strings.Contains(err.Error(), "tabm-0 has no weight in the blend") {
-		t.Errorf("a network that says nothing at all: got error %v", err)
+
+	// The same holds for a network that reads the table alone.
+	with.Networks[0].Weight, with.Networks[1].Weight = 0, 1
+	got, err = newScorer(t, &with, ScorerOptions{}).ScoreExamples(examples)
+	if err != nil {
+		t.Fatal(err)
+	}
+	without = with
+	without.Networks = with.Networks[1:3]
+	want, err = newScorer(t, &without, ScorerOptions{}).ScoreExamples(examples)
+	if err != nil || !slices.EqualFunc(got, want, func(a, b Score) bool { return sameScore(&a, &b) }) {
+		t.Errorf("a network of the table without weight changes the scores, error %v", err)
 	}
 }
