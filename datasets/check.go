@@ -62,26 +62,11 @@ func parseZone(name string) (*time.Location, error) {
 
 // moment parses a time of the task file.
 func (t *Task) moment(path []any, text string) (int64, error) {
-	micros, _, hasZone, err := features.ParseTime(text)
+	micros, _, _, err := features.ParseTimeIn(text, t.zone)
 	if err != nil {
 		return 0, t.fault(path, "%v", err)
 	}
-	if !hasZone && !isDigits(text) {
-		micros, _ = localTime(micros, t.zone)
-	}
 	return micros, nil
-}
-
-// localTime reads a clock time that names no zone in zone: micros as if it
-// were UTC go in, the instant and its offset come out.
-func localTime(micros int64, zone *time.Location) (int64, int32) {
-	if zone == time.UTC {
-		return micros, 0
-	}
-	clock := time.UnixMicro(micros).UTC()
-	at := time.Date(clock.Year(), clock.Month(), clock.Day(), clock.Hour(), clock.Minute(), clock.Second(), clock.Nanosecond(), zone)
-	_, offset := at.Zone()
-	return at.UnixMicro(), int32(offset)
 }
 
 func (t *Task) duration(path []any, text string) (int64, error) {
@@ -357,13 +342,4 @@ func firstError(errs ...error) error {
 		}
 	}
 	return nil
-}
-
-func isDigits(s string) bool {
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return false
-		}
-	}
-	return s != ""
 }

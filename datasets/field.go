@@ -28,7 +28,7 @@ func (f *fieldInfo) observe(text string) (infinite bool) {
 	if text == "" {
 		return false
 	}
-	x, ok := parseNumber(text)
+	x, ok := features.ParseNumber(text)
 	switch {
 	case ok && x != x:
 		return false // a spelling of missing; counts for neither kind
@@ -76,36 +76,13 @@ func (f *fieldInfo) note(inferred bool) string {
 	return ""
 }
 
-// parseNumber reads a decimal number. The spellings of missing that numeric
-// columns have (NA, N/A, NaN, null, None) are NaN; as texts they stay what
-// they are, for NA may be Namibia.
-func parseNumber(text string) (float64, bool) {
-	switch text[0] {
-	case '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '.', '+', '-', 'i', 'I':
-		for i := range len(text) {
-			switch text[i] {
-			case 'x', 'X', 'p', 'P', '_': // Go's own notations
-				return 0, false
-			}
-		}
-		x, err := strconv.ParseFloat(text, 64)
-		return x, err == nil || math.IsInf(x, 0) // 1e999 is out of range, infinite
-	case 'N', 'n':
-		switch text {
-		case "NA", "N/A", "NaN", "nan", "null", "NULL", "None":
-			return math.NaN(), true
-		}
-	}
-	return 0, false
-}
-
 // numericValue is the cell of a numeric field; what is no finite number is
 // missing, and was counted when it was observed.
 func numericValue(text string) features.Value {
 	if text == "" {
 		return features.Missing()
 	}
-	x, ok := parseNumber(text)
+	x, ok := features.ParseNumber(text)
 	if !ok || math.IsInf(x, 0) {
 		return features.Missing()
 	}
@@ -180,7 +157,7 @@ func canonical(text string) string {
 	if text == "" {
 		return ""
 	}
-	if x, ok := parseNumber(text); ok && !math.IsNaN(x) {
+	if x, ok := features.ParseNumber(text); ok && !math.IsNaN(x) {
 		return strconv.FormatFloat(x, 'g', -1, 64)
 	}
 	return text

@@ -125,7 +125,7 @@ func (c *columnSketch) observe(text string) {
 		return
 	}
 	c.present++
-	if x, ok := parseNumber(text); ok && x == x {
+	if x, ok := features.ParseNumber(text); ok && x == x {
 		c.numbers++
 		if !strings.ContainsAny(text, ".eE") {
 			c.whole++

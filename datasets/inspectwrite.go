@@ -238,10 +238,10 @@ func (g *guesser) others(k *sketch) {
 func (g *guesser) inactivity() {
 	begin, end := features.NoLimit, int64(0)
 	for _, k := range g.events {
-		if at, _, _, err := readTime(k.begin, time.UTC); err == nil {
+		if at, _, _, err := features.ParseTimeIn(k.begin, time.UTC); err == nil {
 			begin = min(begin, at)
 		}
-		if at, _, _, err := readTime(k.end, time.UTC); err == nil {
+		if at, _, _, err := features.ParseTimeIn(k.end, time.UTC); err == nil {
 			end = max(end, at)
 		}
 	}

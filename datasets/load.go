@@ -166,7 +166,7 @@ func (l *loader) event(in *input, cells []string) (at int64, reason Reason) {
 	if cells[1] == "" {
 		return 0, MissingTime
 	}
-	at, offset, zoned, err := readTime(cells[1], l.zone)
+	at, offset, zoned, err := features.ParseTimeIn(cells[1], l.zone)
 	kind := cells[2]
 	if in.kind == "" {
 		kind = in.typeValue
@@ -213,7 +213,7 @@ func (l *loader) covered(t *Task) int64 {
 func readable(places []place, cells []string) bool {
 	for i, p := range places {
 		if p.info.kind == features.Numeric && cells[i] != "" {
-			if _, ok := parseNumber(cells[i]); !ok {
+			if _, ok := features.ParseNumber(cells[i]); !ok {
 				return false
 			}
 		}
@@ -240,7 +240,7 @@ func (l *loader) label(in *input, cells []string) Reason {
 	}
 	for i, at := range []*int64{&r.cutoff, &r.until} {
 		if text := cells[2+i]; text != "" {
-			micros, _, _, err := readTime(text, l.zone)
+			micros, _, _, err := features.ParseTimeIn(text, l.zone)
 			if err != nil {
 				return UnparsableTime
 			}
@@ -270,21 +270,6 @@ func (in *input) classify(text string) float32 {
 		}
 	}
 	return float32(math.NaN())
-}
-
-// readTime reads a moment; a clock time that names no zone is read in zone, and
-// so is the clock of a number of seconds, which is an instant without a place.
-func readTime(text string, zone *time.Location) (at int64, offset int32, zoned bool, err error) {
-	at, offset, zoned, err = features.ParseTime(text)
-	if err != nil || zoned || zone == time.UTC {
-		return at, offset, zoned, err
-	}
-	if len(text) >= 10 && text[4] == '-' {
-		at, offset = localTime(at, zone)
-		return at, offset, false, nil
-	}
-	_, seconds := time.UnixMicro(at).In(zone).Zone()
-	return at, int32(seconds), false, nil
 }
 
 // named gives a name to the cells that no column feeds.

@@ -13,7 +13,7 @@ func (t *Task) Rule() features.CutoffRule { return t.rule }
 // Moment reads a time as the task file would: one that names no zone is in the
 // task's timezone. It returns microseconds since the Unix epoch.
 func (t *Task) Moment(text string) (int64, error) {
-	micros, _, _, err := readTime(text, t.zone)
+	micros, _, _, err := features.ParseTimeIn(text, t.zone)
 	return micros, err
 }
 

@@ -63,6 +63,31 @@ func (r CutoffRule) Cut(j *Journey, until, labelCutoff int64) []Cutoff {
 	return []Cutoff{{Time: j.endBefore(until, visible), Events: visible}}
 }
 
+// Present cuts a journey the way the rule does for training, but for a score
+// now, a moment in microseconds; false where there is nothing to score. Rules
+// that cut after a number of events, or at the end, see the whole journey up to
+// now; one that cuts a fixed time after the first event does so where that time
+// has passed. All others cut at now. A customer without any event is scored on
+// the profile alone.
+func (r CutoffRule) Present(j *Journey, now int64) (Cutoff, bool) {
+	var cuts []Cutoff
+	switch {
+	case r.AfterFirst != 0 && j.before(now) > 0:
+		cuts = r.Cut(j, now, 0)
+	case r.AfterFirst == 0 && r.At == 0 && r.Every == 0 && !r.Column:
+		cut := Cutoff{Events: j.before(now)}
+		cut.Time = j.endBefore(now, cut.Events)
+		return cut, cut.Events > 0 || len(j.Events) == 0
+	}
+	if len(cuts) == 0 {
+		cuts = j.cutAt(now-1, NoLimit)
+	}
+	if len(cuts) == 0 {
+		return Cutoff{}, false
+	}
+	return cuts[0], true
+}
+
 // afterEvents cuts at the time of the k-th event for every wanted k.
 func (r CutoffRule) afterEvents(j *Journey, visible int) []Cutoff {
 	var cuts []Cutoff

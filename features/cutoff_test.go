@@ -135,3 +135,35 @@ func TestLabelWithoutEndOfData(t *testing.T) {
 		t.Errorf("got %g, want 1", got)
 	}
 }
+
+func TestPresentCutsForAScoreNow(t *testing.T) {
+	three := journeyAt(t, "2020-01-01", "2020-01-02", "2020-01-05")
+	none := &Journey{Customer: "c"}
+	day := func(n int64) int64 { return at(t, "2020-01-01") + (n-1)*Day }
+	for _, test := range []struct {
+		name    string
+		rule    CutoffRule
+		journey *Journey
+		now     int64
+		want    Cutoff
+		ok      bool
+	}{
+		{"the end of what came before", CutoffRule{}, three, day(5), Cutoff{Time: day(2), Events: 2}, true},
+		{"after events sees all", CutoffRule{AfterEvents: []int{1, 2}}, three, day(9), Cutoff{Time: day(5), Events: 3}, true},
+		{"not begun", CutoffRule{}, three, day(1), Cutoff{Time: day(1) - 1}, false},
+		{"a profile", CutoffRule{}, none, day(1), Cutoff{Time: day(1) - 1}, true},
+		{"a moment is now", CutoffRule{At: day(2)}, three, day(9), Cutoff{Time: day(9) - 1, Events: 3}, true},
+		{"a grid is now", CutoffRule{Every: Day, From: day(1), To: day(3)}, three, day(5), Cutoff{Time: day(5) - 1, Events: 2}, true},
+		{"a column is now", CutoffRule{Column: true}, none, day(5), Cutoff{Time: day(5) - 1}, true},
+		{"a moment before the journey", CutoffRule{At: day(2)}, three, day(1), Cutoff{}, false},
+		{"the epoch is a moment", CutoffRule{At: day(2)}, none, 0, Cutoff{Time: -1}, true},
+		{"a while after the first, passed", CutoffRule{AfterFirst: 2 * Day}, three, day(9), Cutoff{Time: day(3) - 1, Events: 2}, true},
+		{"a while after the first, not passed", CutoffRule{AfterFirst: 8 * Day}, three, day(3), Cutoff{Time: day(3) - 1, Events: 2}, true},
+		{"a while after the first of none", CutoffRule{AfterFirst: Day}, none, day(3), Cutoff{Time: day(3) - 1}, true},
+		{"a while after the first, not begun", CutoffRule{AfterFirst: Day}, three, day(1), Cutoff{}, false},
+	} {
+		if got, ok := test.rule.Present(test.journey, test.now); ok != test.ok || ok && got != test.want {
+			t.Errorf("%s: got %+v, %t, want %+v, %t", test.name, got, ok, test.want, test.ok)
+		}
+	}
+}

@@ -5,7 +5,35 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"time"
 )
+
+// ParseNumber reads the cell of a numeric column: a decimal number, infinite
+// where it is out of range. The spellings of missing that numeric columns have
+// (NA, N/A, NaN, null, None) are NaN; as texts they stay what they are, for NA
+// may be Namibia.
+func ParseNumber(text string) (float64, bool) {
+	if text == "" {
+		return 0, false
+	}
+	switch text[0] {
+	case '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '.', '+', '-', 'i', 'I':
+		for i := range len(text) {
+			switch text[i] {
+			case 'x', 'X', 'p', 'P', '_': // Go's own notations
+				return 0, false
+			}
+		}
+		x, err := strconv.ParseFloat(text, 64)
+		return x, err == nil || math.IsInf(x, 0) // 1e999 is out of range, infinite
+	case 'N', 'n':
+		switch text {
+		case "NA", "N/A", "NaN", "nan", "null", "NULL", "None":
+			return math.NaN(), true
+		}
+	}
+	return 0, false
+}
 
 // durationUnits are the units of durations from long to short.
 var durationUnits = []struct {
@@ -82,6 +110,23 @@ func ParseTime(s string) (micros int64, offset int32, hasZone bool, err error) {
 		err = fmt.Errorf("features: time %q %w", s, err)
 	}
 	return micros, offset, hasZone, err
+}
+
+// ParseTimeIn is [ParseTime] for clocks of one place: a clock time that names no
+// zone is read in zone, and a number of seconds, which is an instant without a
+// place, is taken to have happened there.
+func ParseTimeIn(s string, zone *time.Location) (micros int64, offset int32, hasZone bool, err error) {
+	micros, offset, hasZone, err = ParseTime(s)
+	if err != nil || hasZone || zone == time.UTC {
+		return micros, offset, hasZone, err
+	}
+	at := time.UnixMicro(micros).In(zone)
+	if len(s) >= 10 && s[4] == '-' {
+		clock := time.UnixMicro(micros).UTC()
+		at = time.Date(clock.Year(), clock.Month(), clock.Day(), clock.Hour(), clock.Minute(), clock.Second(), clock.Nanosecond(), zone)
+	}
+	_, seconds := at.Zone()
+	return at.UnixMicro(), int32(seconds), false, nil
 }
 
 var (

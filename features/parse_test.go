@@ -144,3 +144,28 @@ func BenchmarkParseTime(b *testing.B) {
 		}
 	}
 }
+
+func TestParseTimeInAZone(t *testing.T) {
+	east := time.FixedZone("east", 7200)
+	for _, test := range []struct {
+		text   string
+		zone   *time.Location
+		want   string
+		offset int32
+		zoned  bool
+	}{
+		{"2017-07-01 12:30", time.UTC, "2017-07-01T12:30:00Z", 0, false},
+		{"2017-07-01 12:30", east, "2017-07-01T10:30:00Z", 7200, false},
+		{"2017-07-01", east, "2017-06-30T22:00:00Z", 7200, false},
+		{"2017-07-01 12:30Z", east, "2017-07-01T12:30:00Z", 0, true},
+		{"1498912200", east, "2017-07-01T12:30:00Z", 7200, false}, // an instant
+	} {
+		micros, offset, zoned, err := ParseTimeIn(test.text, test.zone)
+		if got := time.UnixMicro(micros).UTC().Format(time.RFC3339Nano); err != nil || got != test.want || offset != test.offset || zoned != test.zoned {
+			t.Errorf("%s in %v: got %s, offset %d, %t, %v, want %s, %d, %t", test.text, test.zone, got, offset, zoned, err, test.want, test.offset, test.zoned)
+		}
+	}
+	if _, _, _, err := ParseTimeIn("2017-02-30", east); err == nil {
+		t.Error("an impossible date was read")
+	}
+}

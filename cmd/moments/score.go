@@ -105,36 +105,9 @@ func (v *scoreCommand) task(bundle *weights.Bundle) (*datasets.Task, error) {
 // A cutFunc says where to cut a journey for scoring, or to leave it out.
 type cutFunc func(*features.Journey) (features.Cutoff, bool)
 
-// newCut cuts journeys the way the task does for training, but now, a moment in
-// microseconds. Tasks that cut after a number of events, or at the end, score
-// the whole journey up to now; tasks that cut a fixed time after the first event
-// do so where that time has passed. All others cut at now.
+// newCut cuts journeys for a score now, a moment in microseconds.
 func newCut(rule features.CutoffRule, now int64) cutFunc {
-	present := features.CutoffRule{At: now}
-	switch {
-	case rule.AfterFirst != 0:
-		return func(j *features.Journey) (features.Cutoff, bool) {
-			if cuts := rule.Cut(j, now, 0); len(cuts) > 0 {
-				return cuts[0], true
-			}
-			return onlyCut(present.Cut(j, features.NoLimit, 0))
-		}
-	case rule.At != 0 || rule.Every != 0 || rule.Column:
-		return func(j *features.Journey) (features.Cutoff, bool) {
-			return onlyCut(present.Cut(j, features.NoLimit, 0))
-		}
-	}
-	return func(j *features.Journey) (features.Cutoff, bool) {
-		c, _ := onlyCut(features.CutoffRule{}.Cut(j, now, 0))
-		return c, c.Events > 0 || len(j.Events) == 0
-	}
-}
-
-func onlyCut(cuts []features.Cutoff) (features.Cutoff, bool) {
-	if len(cuts) == 0 {
-		return features.Cutoff{}, false
-	}
-	return cuts[0], true
+	return func(j *features.Journey) (features.Cutoff, bool) { return rule.Present(j, now) }
 }
 
 // moment is --at or, without it, the end of the data: that which the task
