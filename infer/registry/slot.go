@@ -53,6 +53,9 @@ func (s *slot) problem() error {
 	if s.unloaded != "" {
 		return fmt.Errorf("registry: %s: %s", s.name, s.unloaded)
 	}
+	if len(s.places) == 0 {
+		return fmt.Errorf("registry: %s: its files are gone", s.name)
+	}
 	var errs []error
 	for _, p := range s.all() {
 		if p.err != nil {

@@ -181,7 +181,12 @@ func (r *Registry) Load(ctx context.Context, name string) error {
 	r.mu.Lock()
 	s.unloaded = ""
 	r.mu.Unlock()
-	return r.renewSlot(ctx, s, true)
+	if err := r.renewSlot(ctx, s, true); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return s.problem()
 }
 
 // Unload stops offering a model, all its versions and its shadow, until Load.
