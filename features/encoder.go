@@ -67,9 +67,7 @@ func (s *Schema) NewEncoder() *Encoder {
 // Start begins a new journey and forgets the one before. profile follows
 // Layout.Profile; it may be nil or short, and what it lacks is missing.
 func (e *Encoder) Start(profile []Value) {
-	for i := range e.profile {
-		e.profile[i] = valueAt(profile, e.schema.profile[i].at)
-	}
+	e.SetProfile(profile)
 	e.count, e.lastGap = 0, 0
 	clear(e.lastIDs)
 	e.first, e.last = instant{}, instant{}
@@ -80,6 +78,14 @@ func (e *Encoder) Start(profile []Value) {
 		e.categories[i].reset()
 	}
 	e.tail.reset()
+}
+
+// SetProfile replaces what Start was given. The events so far stay: no state of
+// theirs depends on it.
+func (e *Encoder) SetProfile(profile []Value) {
+	for i := range e.profile {
+		e.profile[i] = valueAt(profile, e.schema.profile[i].at)
+	}
 }
 
 // Append adds the next event of the journey in constant time, amortised.

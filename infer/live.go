@@ -42,6 +42,19 @@ func (l *Live) Customer() string { return l.customer }
 // Events is the number of events so far.
 func (l *Live) Events() int { return l.encoder.Events() }
 
+// SetProfile replaces the profile, as if the journey had been followed with it
+// from the beginning. It follows Layout.Profile and may be nil; it is kept.
+func (l *Live) SetProfile(profile []features.Value) error {
+	if err := checkProfile(l.customer, profile, &l.scorer.bundle.Layout); err != nil {
+		return err
+	}
+	l.encoder.SetProfile(profile)
+	return nil
+}
+
+// Size is about how many bytes of memory the journey holds.
+func (l *Live) Size() int { return 256 + len(l.customer) + 4*cap(l.states) + l.encoder.Size() }
+
 // Append adds an event, of which nothing is kept. One that is older than the
 // last is refused and changes nothing: what it would have meant to those after
 // it is lost, so the whole journey has to be followed again, in order. Events

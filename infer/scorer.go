@@ -83,6 +83,14 @@ func NewScorer(b *weights.Bundle, o ScorerOptions) (*Scorer, error) {
 	return s, s.addReasons()
 }
 
+// Layout is what the values of the journeys that the scorer reads follow. It may
+// not be changed.
+func (s *Scorer) Layout() *features.Layout { return &s.bundle.Layout }
+
+// Fingerprint tells the states of live journeys apart: scorers with the same one
+// restore each other's.
+func (s *Scorer) Fingerprint() [sha256.Size]byte { return s.fingerprint }
+
 // addReasons makes what the reasons of targets are measured with, where they
 // are wanted.
 func (s *Scorer) addReasons() error {

@@ -16,11 +16,11 @@
 package customers
 
 import (
-	"context"
 	"errors"
-	"iter"
 	"log/slog"
 	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"moments/features"
 	"moments/infer"
@@ -62,6 +62,10 @@ type Options struct {
 	CacheBytes int64         // of followed journeys in memory; 0 for 256 MiB
 	Retention  time.Duration // Expire deletes customers whose last event is older; 0 keeps them for ever
 	Log        *slog.Logger  // of what an operator should know, never of customers; nil for none
+
+	fs      vfs.FS        // for tests; nil for the file system
+	reserve int64         // bytes of disk that are given up when it is full; 0 for 32 MiB
+	retry   time.Duration // between looks for room on a full disk; 0 for a second
 }
 
 // A Request is what Append is given.
@@ -93,73 +97,3 @@ type Info struct {
 	Events      int
 	First, Last int64 // times of events in microseconds; 0 without events
 }
-
-// Stats are counts since the store was opened, and sizes.
-type Stats struct {
-	Customers  int64
-	Appends    int64 // requests acknowledged
-	Events     int64 // stored
-	Duplicates int64
-	Scores     int64
-	Hits       int64 // requests that found the journey followed in memory
-	Misses     int64
-	Replayed   int64 // events read again to follow a journey
-	Snapshots  int64 // written
-	Cached     int64 // customers in memory
-	CacheBytes int64
-	DiskBytes  int64
-	Full       bool // appends are refused with ErrFull
-}
-
-// A Store is a folder of customers' journeys. It is safe for use by several
-// goroutines; one process may have it open.
-type Store struct{}
-
-// Open opens the store in a folder, and makes it where there is none or an
-// empty one.
-func Open(dir string, o Options) (*Store, error) { return &Store{}, nil }
-
-// Append stores events, and what is new of the profile, and scores the journey.
-// Without events and profile it makes no customer.
-func (s *Store) Append(ctx context.Context, sc *infer.Scorer, r *Request) (Result, error) {
-	return Result{}, ErrClosed
-}
-
-// Score scores a stored journey at a moment in microseconds; one before the last
-// event is taken to be that event's.
-func (s *Store) Score(ctx context.Context, sc *infer.Scorer, customer string, at int64) (infer.Score, Info, error) {
-	return infer.Score{}, Info{}, ErrClosed
-}
-
-// Info says what is stored about a customer.
-func (s *Store) Info(customer string) (Info, error) { return Info{}, ErrClosed }
-
-// Journey reads a stored journey of at most so many events in the scorer's
-// layout: to be explained, or shown.
-func (s *Store) Journey(ctx context.Context, sc *infer.Scorer, customer string, most int) (*features.Journey, error) {
-	return nil, ErrClosed
-}
-
-// Customers lists the customers in the order of their bytes, those after the
-// given one.
-func (s *Store) Customers(ctx context.Context, after string) iter.Seq2[Info, error] {
-	return func(yield func(Info, error) bool) { yield(Info{}, ErrClosed) }
-}
-
-// Delete forgets a customer, and says whether there was anything to forget.
-func (s *Store) Delete(ctx context.Context, customer string) (bool, error) { return false, ErrClosed }
-
-// Expire deletes the customers whose last event is older than Options.Retention
-// at a moment in microseconds, and counts them.
-func (s *Store) Expire(ctx context.Context, now int64) (int, error) { return 0, ErrClosed }
-
-// Prune drops what is kept for scorers that are no longer in use: followed
-// journeys in memory, which hold the scorer, and snapshots that none of the
-// given ones could read. Call it after a model was replaced or unloaded.
-func (s *Store) Prune(inUse ...*infer.Scorer) error { return ErrClosed }
-
-// Stats counts.
-func (s *Store) Stats() Stats { return Stats{} }
-
-// Close ends the use of the store. Calls under way end first.
-func (s *Store) Close() error { return nil }
