@@ -1,0 +1,137 @@
+package protocol
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"moments/infer/registry"
+)
+
+// FuzzScanner holds the scanner against encoding/json, which it may only be
+// stricter than where it says so.
+func FuzzScanner(f *testing.F) {
+	for _, seed := range []string{`{"a":[1,-0.5e+3,true,null,"\u00e9\n"]}`, `[[],{}]`, `01`, `"\ud83d\ude00"`, `{"a":1,"a":2}`, " 1 2", `"` + "\x01", `[1,]`, `-`, `1.`, `1e`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		s := &scanner{text: text}
+		s.skip()
+		err := s.end()
+		valid := json.Valid(text)
+		if err == nil && !valid {
+			t.Errorf("%q is taken, encoding/json refuses it", text)
+		}
+		if err != nil && valid && !stricter(err) {
+			t.Errorf("%q is refused: %v", text, err)
+		}
+	})
+}
+
+func stricter(err error) bool {
+	for _, why := range []string{"stands twice", "not UTF-8", "surrogate pair", "nested deeper"} {
+		if strings.Contains(err.Error(), why) {
+			return true
+		}
+	}
+	return false
+}
+
+// FuzzString holds texts and numbers against encoding/json's.
+func FuzzString(f *testing.F) {
+	f.Add("plain")
+	f.Add("é\"\\\n\u2028\x7f😀")
+	f.Fuzz(func(t *testing.T, text string) {
+		if !utf8.ValidString(text) {
+			return
+		}
+		for _, quoted := range [][]byte{mustMarshal(t, text), appendString(nil, text)} {
+			s := &scanner{text: quoted}
+			if got := string(s.string()); got != text || s.end() != nil {
+				t.Errorf("%s is read as %q (%v), want %q", quoted, got, s.err, text)
+			}
+			var got string
+			if err := json.Unmarshal(quoted, &got); err != nil || got != text {
+				t.Errorf("encoding/json reads %s as %q (%v), want %q", quoted, got, err, text)
+			}
+		}
+	})
+}
+
+func mustMarshal(t *testing.T, v any) []byte {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// FuzzParseRequest demands of what is taken that it is sound, and that writing
+// it as binary data and as JSON and reading it again gives the same.
+func FuzzParseRequest(f *testing.F) {
+	f.Add([]byte(`{"id":"1","inputs":[{"name":"x","shape":[2,2],"datatype":"FP32","data":[[1,2],[3,null]]}]}`), []byte{})
+	f.Add([]byte(`{"parameters":{"binary_data_output":true},"inputs":[{"name":"x","shape":[1],"datatype":"FP16","parameters":{"binary_data_size":2}}],"outputs":[{"name":"p","parameters":{"binary_data":true}}]}`), []byte{1, 2})
+	f.Add([]byte(`{"inputs":[{"name":"x","shape":[2],"datatype":"BYTES","data":["a","é"]}]}`), []byte{})
+	f.Add([]byte(`{"inputs":[{"name":"x","shape":[1],"datatype":"BYTES","parameters":{"binary_data_size":5}}]}`), []byte("\x01\x00\x00\x00a"))
+	f.Add([]byte(`{"inputs":[{"name":"x","shape":[2],"datatype":"INT8","data":[-128,127]},{"name":"y","shape":[0,3],"datatype":"BOOL","data":[]}]}`), []byte{})
+	f.Fuzz(func(t *testing.T, text, binary []byte) {
+		r, err := parseRequest(text, binary, anything)
+		if err != nil {
+			return
+		}
+		var values []registry.Value
+		for _, in := range r.inputs {
+			if err := checkData(&in.Value); err != nil {
+				t.Fatalf("%q is taken: %v", text, err)
+			}
+			values = append(values, in.Value)
+		}
+		again(t, values, true)
+		again(t, values, false)
+	})
+}
+
+// again writes values, as an output is written, and reads them as inputs.
+func again(t *testing.T, values []registry.Value, binary bool) {
+	text, data := []byte(`{"inputs":[`), []byte(nil)
+	for i := range values {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		v := values[i]
+		exact := v.Datatype != float16Type && v.Datatype != bfloat16Type && !lossy(&v)
+		asBinary := binary || !exact
+		text = appendOutput(text, &v, asBinary)
+		if asBinary {
+			data = append(data, v.Data...)
+		}
+	}
+	text = append(text, "]}"...)
+	r, err := parseRequest(text, data, anything)
+	if err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	for i, v := range values {
+		if got := r.inputs[i].Value; !bytes.Equal(got.Data, v.Data) {
+			t.Errorf("%s: tensor %s is %x, want %x", text, v.Name, got.Data, v.Data)
+		}
+	}
+}
+
+// lossy says whether JSON cannot hold a tensor's bits: infinities, other NaN
+// than the usual one, and texts that are not UTF-8.
+func lossy(v *registry.Value) bool {
+	if v.Datatype == registry.Bytes {
+		for rest := v.Data; len(rest) > 0; {
+			var text []byte
+			if text, rest, _ = cutText(rest); !utf8.Valid(text) {
+				return true
+			}
+		}
+		return false
+	}
+	return v.Datatype[0] == 'F' && bytes.Contains(appendOutput(nil, v, false), []byte("null"))
+}
