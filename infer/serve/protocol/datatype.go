@@ -191,15 +191,26 @@ func appendElement(text []byte, datatype registry.Datatype, data []byte) (_, res
 	case registry.Float64:
 		return appendFloat(text, math.Float64frombits(binary.LittleEndian.Uint64(data)), 64), data[size:]
 	}
+	if x := whole(data, datatype); datatype[0] == 'U' {
+		text = strconv.AppendUint(text, uint64(x), 10)
+	} else {
+		text = strconv.AppendInt(text, x, 10)
+	}
+	return text, data[size:]
+}
+
+// whole is the first element of whole numbers; of UINT64 its bits.
+func whole(data []byte, datatype registry.Datatype) int64 {
 	var bits uint64
+	size := sizes[datatype]
 	for i := range size {
 		bits |= uint64(data[i]) << (8 * i)
 	}
 	if datatype[0] == 'U' {
-		return strconv.AppendUint(text, bits, 10), data[size:]
+		return int64(bits)
 	}
 	shift := 64 - 8*size
-	return strconv.AppendInt(text, int64(bits<<shift)>>shift, 10), data[size:]
+	return int64(bits<<shift) >> shift
 }
 
 // appendFloat writes a number as encoding/json does.
