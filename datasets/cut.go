@@ -15,6 +15,8 @@ import (
 type CutOptions struct {
 	Extra int    // random cuts a journey, where the label is valid at any prefix
 	Seed  uint64 // they depend on it and on the customer's id, not on any order
+
+	Unlabelled bool // and the last cut of every journey that has no cut with a known label
 }
 
 // A Cut is one training or test example before it is encoded.
@@ -22,7 +24,7 @@ type Cut struct {
 	Journey *features.Journey // valid until the next cut of another customer
 	Cutoff  features.Cutoff
 	Labels  []float32 // one per target: 1, 0, NaN unknown; valid as long as Journey
-	Extra   bool      // beside the task's own cutoffs: for training only
+	Extra   bool      // beside the task's own cutoffs, or without any label: for training only
 }
 
 // Cuts yields every cut of every journey that has at least one known label, or
@@ -74,7 +76,24 @@ func (c *cutter) cuts(h *history) []Cut {
 	if c.options.Extra > 0 && c.anyPrefix() {
 		cuts = c.extra(cuts, h, c.until(h, features.NoLimit))
 	}
+	if c.options.Unlabelled && len(cuts) == 0 {
+		cuts = c.unlabelled(h)
+	}
 	return cuts
+}
+
+// unlabelled is the last cut of a journey, its outcome unknown; none where
+// labels say when to cut, as there is none.
+func (c *cutter) unlabelled(h *history) []Cut {
+	cutoffs := c.task.rule.Cut(&h.journey, c.until(h, features.NoLimit), features.NoLimit)
+	if c.task.rule.Column || len(cutoffs) == 0 {
+		return nil
+	}
+	labels := make([]float32, len(c.task.Targets))
+	for i := range labels {
+		labels[i] = float32(math.NaN())
+	}
+	return []Cut{{Journey: &h.journey, Cutoff: cutoffs[len(cutoffs)-1], Labels: labels, Extra: true}}
 }
 
 // until is the earliest limit of the labels at a cutoff.

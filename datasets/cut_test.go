@@ -198,6 +198,23 @@ func TestExtraCuts(t *testing.T) {
 	}
 }
 
+// Journeys without a known label are cut once, on demand, where a label would
+// be looked for, and never past until.
+func TestUnlabelledCuts(t *testing.T) {
+	tests := []struct{ cutoffs, want string }{
+		{"", "ann@3=1 bob@1=?+ cid@1=?+"},
+		{"cutoffs: {after_events: [1, 2]}\n", "ann@1=1 ann@2=1 bob@1=?+ cid@1=?+"},
+		{"cutoffs: {at: 2024-01-03}\n", "ann@2=1 bob@1=?+ cid@1=?+"},
+	}
+	for _, test := range tests {
+		d := mustOpen(t, map[string]string{"task.yaml": simpleTask + test.cutoffs + "targets: {x: {labels: {source: l.csv, customer: c, value: v, positive: [1], negative: [0], until: u}}}",
+			"e.csv": cutEvents, "l.csv": "c,v,u\nann,1,2024-01-04\nbob,9,2024-01-03\n"}, OpenOptions{})
+		if got := brief(cuts(t, d, CutOptions{Unlabelled: true})); got != test.want {
+			t.Errorf("%s: got %s, want %s", test.cutoffs, got, test.want)
+		}
+	}
+}
+
 // Extra cuts never pass until, nor are there any at fixed moments.
 func TestExtraCutsStayHonest(t *testing.T) {
 	tests := []struct{ cutoffs, want string }{

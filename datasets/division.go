@@ -6,7 +6,7 @@ import "math"
 // as Split or Folds divided them, and of the extra ones.
 type Division struct {
 	parts  []Part
-	trains map[string]bool // customers of the training part
+	trains map[string]bool // customers of a part: whether it is the training part
 	last   int64           // the moment after which no extra cut trains
 }
 
@@ -18,10 +18,11 @@ func NewDivision(refs []Ref, parts []Part) *Division {
 	for i, r := range refs {
 		switch parts[i] {
 		case Train:
-			d.trains[r.Customer], d.last = true, max(d.last, r.Time)
+			d.last = max(d.last, r.Time)
 		case Test:
 			tested = min(tested, r.Time)
 		}
+		d.trains[r.Customer] = d.trains[r.Customer] || parts[i] == Train
 	}
 	if d.last >= tested { // customers are divided, not time
 		d.last = math.MaxInt64
@@ -30,14 +31,15 @@ func NewDivision(refs []Ref, parts []Part) *Division {
 }
 
 // Part returns the part of a cut that comes after n cuts that are not extra. An
-// extra cut is a training cut when its customer has one and, where time is
-// divided, when it is no later than the last of all: a split by time leaves out
-// a customer's cuts beyond its origin, and extra ones must not bring them back.
+// extra cut is a training cut when its customer has one, or no label at all, and,
+// where time is divided, when it is no later than the last of all: a split by
+// time leaves out a customer's cuts beyond its origin, and extra ones must not
+// bring them back.
 func (d *Division) Part(n int, c *Cut) Part {
-	switch {
-	case !c.Extra:
+	if !c.Extra {
 		return d.parts[n]
-	case d.trains[c.Journey.Customer] && c.Cutoff.Time <= d.last:
+	}
+	if trains, labelled := d.trains[c.Journey.Customer]; (trains || !labelled) && c.Cutoff.Time <= d.last {
 		return Train
 	}
 	return None

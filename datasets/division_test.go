@@ -28,6 +28,8 @@ func TestDivision(t *testing.T) {
 		{"b", 2, cut("b", 20, false), Train},
 		{"tested", 3, cut("c", 80, false), Test},
 		{"extra of a tested customer", 4, cut("c", 5, true), None},
+		{"without label", 4, cut("d", 15, true), Train},
+		{"without label, beyond the origin", 4, cut("d", 85, true), None},
 	} {
 		if got := d.Part(row.n, row.cut); got != row.want {
 			t.Errorf("%s: got part %v, want %v", row.name, got, row.want)

@@ -171,6 +171,8 @@ type Networks struct {
 	Ensemble     int      `yaml:"ensemble"`        // independently seeded networks
 	Recurrent    *int     `yaml:"recurrent"`       // further networks that follow the events one by one; 0 is a choice of its own: none
 	State        int      `yaml:"state"`           // units that remember the events
+	Pretrain     bool     `yaml:"pretrain"`        // networks that follow events first learn to foretell them, on journeys without label too
+	LabelShare   float64  `yaml:"label_share"`     // share of the customers whose labels are trained on; default 1
 	ExtraCuts    *int     `yaml:"extra_cuts"`      // random cuts a journey is trained on besides the task's own; 0 is a choice of its own
 	Seed         uint64   `yaml:"seed"`
 	Threads      int      `yaml:"threads"`

@@ -23,6 +23,12 @@ type Config struct {
 	Token        int     // width of the piecewise-linear embedding of an event's number
 	TypeSize     int     // width of the embedding of an event's type and categories
 	Next         float64 // weight of what they say of the next event in their loss
+	Pretrain     bool    // what follows the events first learns to foretell them, on journeys without label too
+
+	// LabelShare is the share of the customers whose labels training sees; the
+	// others' journeys are there for pretraining. Below 1 it shows what labels are
+	// worth.
+	LabelShare float64
 
 	Epochs, Patience int     // most epochs; epochs without a better validation loss before the end; see epochRows
 	Batch            int     // rows between two steps of the optimiser
@@ -48,7 +54,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Architecture: "tabm", Members: 16, Width: 128, Layers: 2, Embedding: -1, Category: 8, Ensemble: 3,
-		Recurrent: 2, State: 64, Token: 8, TypeSize: 16, Next: 0.1,
+		Recurrent: 2, State: 64, Token: 8, TypeSize: 16, Next: 0.1, LabelShare: 1,
 		Epochs: 200, Patience: 8, Batch: 256, MicroBatch: 32, Threads: min(runtime.NumCPU(), 8),
 		LearningRate: 2e-3, WeightDecay: 3e-4, Dropout: 0.2, Clip: 1, PositiveWeight: 1, ExtraCuts: 2,
 		Denoise: true, DenoiseWidth: 256, DenoiseSteps: 3000,
@@ -69,6 +75,7 @@ func (c Config) validate() error {
 		{"ensemble", float64(c.Ensemble), c.Ensemble >= 1, "at least 1"},
 		{"recurrent", float64(c.Recurrent), c.Recurrent >= 0, "at least 0"},
 		{"state", float64(c.State), c.State >= 1, "at least 1"},
+		{"label_share", c.LabelShare, c.LabelShare > 0 && c.LabelShare <= 1, "above 0 and at most 1"},
 		{"epochs", float64(c.Epochs), c.Epochs >= 1, "at least 1"},
 		{"patience", float64(c.Patience), c.Patience >= 1, "at least 1"},
 		{"batch", float64(c.Batch), c.Batch >= 1, "at least 1"},
@@ -81,6 +88,9 @@ func (c Config) validate() error {
 		if !check.ok {
 			return fmt.Errorf("train: networks.%s is %g, want %s", check.key, check.got, check.want)
 		}
+	}
+	if c.Pretrain && c.Recurrent == 0 {
+		return fmt.Errorf("train: networks.pretrain without networks.recurrent, want at least 1 network that follows events")
 	}
 	return nil
 }
@@ -103,7 +113,7 @@ func ConfigOf(task *datasets.Task) (Config, error) {
 	} {
 		choose(choice.to, choice.said, *choice.said != 0)
 	}
-	for _, choice := range []struct{ said, to *float64 }{{&n.LearningRate, &c.LearningRate}, {&n.Positive, &c.PositiveWeight}} {
+	for _, choice := range []struct{ said, to *float64 }{{&n.LearningRate, &c.LearningRate}, {&n.Positive, &c.PositiveWeight}, {&n.LabelShare, &c.LabelShare}} {
 		choose(choice.to, choice.said, *choice.said != 0)
 	}
 	// Of these, 0 is a choice of its own.
@@ -113,7 +123,7 @@ func ConfigOf(task *datasets.Task) (Config, error) {
 	choose(&c.WeightDecay, n.WeightDecay, n.WeightDecay != nil)
 	choose(&c.Dropout, n.Dropout, n.Dropout != nil)
 	choose(&c.Architecture, &n.Architecture, n.Architecture != "")
-	c.Seed, c.Denoise = n.Seed, !task.Anomaly.Off
+	c.Seed, c.Pretrain, c.Denoise = n.Seed, n.Pretrain, !task.Anomaly.Off
 	return c, c.validate()
 }
 

@@ -15,6 +15,9 @@ const (
 	mostCuts   = 8   // cuts of the same journey that are trained on at once
 )
 
+// journeyMicro is the number of stretches in a micro-batch.
+const journeyMicro = 32
+
 // A stretch is a part of a journey, and the examples that are cut within it.
 type stretch struct {
 	first, events int   // rows of its events in the journeys' inputs
@@ -123,28 +126,48 @@ type following struct {
 func (f *following) size() int         { return len(f.training.stretches) }
 func (f *following) learns() objective { return journeyLoss(f.graph, true) }
 
-// room is what micro-batches of so many stretches need.
-func (f *following) room(stretches int) rows {
-	return rows{batch: stretches * mostCuts, events: stretches * max(f.training.longest(), f.validating.longest()), steps: []int{}}
+func (f *following) room(n int) rows    { return roomFor(n, f.training, f.validating) }
+func (f *following) arrange(rows []int) { f.training.arrange(rows) }
+
+// roomFor is what micro-batches of so many stretches need.
+func roomFor(stretches int, training, validating *journeys) rows {
+	return rows{batch: stretches * mostCuts, events: stretches * max(training.longest(), validating.longest()), steps: []int{}}
 }
 
-// arrange sorts the stretches of a batch by length, so that a micro-batch's
-// journeys end at about the same step.
-func (f *following) arrange(rows []int) {
-	slices.SortStableFunc(rows, func(a, b int) int {
-		return cmp.Compare(f.training.stretches[b].events, f.training.stretches[a].events)
-	})
+// arrange sorts stretches by length, so that the journeys of a micro-batch end
+// at about the same step.
+func (j *journeys) arrange(rows []int) {
+	slices.SortStableFunc(rows, func(a, b int) int { return cmp.Compare(j.stretches[b].events, j.stretches[a].events) })
 }
 
+// byLength are all stretches, the longest first.
+func (j *journeys) byLength() []int {
+	order := make([]int, len(j.stretches))
+	for i := range order {
+		order[i] = i
+	}
+	j.arrange(order)
+	return order
+}
+
+// fill shares the weight of an example out among the events of its stretch.
 func (f *following) fill(l *lane, rows []int) float64 {
 	l.pack(f.training, f.train, rows)
 	sum := f.label(l, l.examples)
+	l.foretell(f.training, rows, func(s *stretch) float32 { return f.next * float32(len(s.cuts)) / float32(s.events) })
+	return sum
+}
+
+// foretell sets what the packed events are to say of the next, and returns the
+// sum of what that weighs.
+func (l *lane) foretell(j *journeys, rows []int, weigh func(*stretch) float32) (sum float64) {
 	next, gap, weights := l.inputs[leafNextType], l.inputs[leafNextGap], l.inputs[leafNextWeights]
-	l.eachEvent(f.training, rows, func(row, event int, s *stretch) {
-		next[row], gap[row] = max(f.training.nextType[event], 0), f.training.nextGap[event]
+	l.eachEvent(j, rows, func(row, event int, s *stretch) {
+		next[row], gap[row] = max(j.nextType[event], 0), j.nextGap[event]
 		weights[row] = 0
-		if f.training.nextType[event] >= 0 {
-			weights[row] = f.next * float32(len(s.cuts)) / float32(s.events)
+		if j.nextType[event] >= 0 {
+			weights[row] = weigh(s)
+			sum += float64(weights[row])
 		}
 	})
 	return sum
@@ -173,6 +196,9 @@ func (l *lane) pack(j *journeys, t *table, stretches []int) {
 	}
 	l.examples = l.examples[:0]
 	at := l.inputs[model.InputRow]
+	if at == nil {
+		return // no example is read
+	}
 	for slot, i := range stretches {
 		for _, c := range j.stretches[i].cuts {
 			at[len(l.examples)] = -1
@@ -215,11 +241,7 @@ func (f *following) validate(predict *crew) (float64, error) {
 // probabilities predicts every example of the validation split, (rows, T).
 func (f *following) probabilities(predict *crew, t *table) ([]float32, error) {
 	j := f.validating
-	order := make([]int, len(j.stretches))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(j.stretches[b].events, j.stretches[a].events) })
+	order := j.byLength()
 	p := make([]float32, t.rows*f.targets)
 	err := predict.each(func(lane int, l *lane) error {
 		most := l.most.batch / mostCuts

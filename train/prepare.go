@@ -3,6 +3,9 @@ package train
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
+	"math"
+	"slices"
 
 	"moments/datasets"
 	"moments/features"
@@ -15,6 +18,7 @@ type Prepared struct {
 	Schema                  *features.Schema
 	Targets                 []string
 	Train, Validation, Test []features.Example // labels filled; Train holds the extra cuts too
+	Unlabelled              []features.Example // further journeys to train on, without labels; only for pretraining
 }
 
 // Refs lists every labelled cut of a data set, for datasets.Split and
@@ -55,12 +59,12 @@ func Prepare(ctx context.Context, ds *datasets.Dataset, refs []datasets.Ref, par
 	}
 	p := &Prepared{Layout: ds.Layout(), Schema: schema, Targets: ds.TargetNames()}
 	encoder, reader := schema.NewEncoder(), newTokenReader(schema)
-	own = 0
+	own, cuts.Unlabelled = 0, c.Pretrain
 	for cut, err := range ds.Cuts(ctx, cuts) {
 		if err != nil {
 			return nil, err
 		}
-		into := p.part(division.Part(own, &cut))
+		into := p.into(division.Part(own, &cut), &cut, c)
 		if !cut.Extra {
 			own++
 		}
@@ -138,15 +142,30 @@ func first(t *features.Tokens, n int) *features.Tokens {
 	return &features.Tokens{Events: n, IDs: t.IDs[:n*ids], Values: t.Values[:n*values]}
 }
 
-// part returns the examples of a part, nil for cuts that are in none.
-func (p *Prepared) part(part datasets.Part) *[]features.Example {
-	switch part {
-	case datasets.Train:
+// into returns where a cut of a part belongs, nil for nowhere.
+func (p *Prepared) into(part datasets.Part, cut *datasets.Cut, c Config) *[]features.Example {
+	unknown := len(cut.Labels) > 0 && !slices.ContainsFunc(cut.Labels, func(y float32) bool { return y == y })
+	if part == datasets.Train || part == datasets.Validation {
+		if unknown = unknown || !c.seesLabels(cut.Journey.Customer); unknown && c.Pretrain {
+			return &p.Unlabelled
+		}
+	}
+	switch {
+	case unknown:
+		return nil
+	case part == datasets.Train:
 		return &p.Train
-	case datasets.Validation:
+	case part == datasets.Validation:
 		return &p.Validation
-	case datasets.Test:
+	case part == datasets.Test:
 		return &p.Test
 	}
 	return nil
+}
+
+// seesLabels says whether a customer is of the share whose labels are used.
+func (c Config) seesLabels(customer string) bool {
+	h := fnv.New64a()
+	h.Write([]byte(customer))
+	return c.LabelShare == 1 || float64(mix(c.Seed, h.Sum64())) < c.LabelShare*math.MaxUint64
 }

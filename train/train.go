@@ -121,6 +121,11 @@ func (r *run) classifiers(ctx context.Context, b *weights.Bundle) error {
 		}
 	}
 	if _, _, types, _ := p.Schema.TokenTable(); len(types) > 0 {
+		if c.Pretrain {
+			if t.pretrained, err = t.pretrain(ctx); err != nil {
+				return err
+			}
+		}
 		for i := range c.Recurrent {
 			if err := t.fitRecurrent(ctx, i); err != nil {
 				return err
@@ -149,7 +154,8 @@ type targeted struct {
 	*run
 	rates                []float64
 	training, validation *table
-	following            *following // the journeys, once a network has followed them
+	following            *following                // the journeys, once a network has followed them
+	pretrained           map[string]weights.Tensor // of networks that follow events; nil without pretraining
 	fitted               []candidate
 }
 
@@ -182,7 +188,7 @@ func (t *targeted) fitTabular(ctx context.Context, i int) error {
 // the table too.
 func (t *targeted) fitRecurrent(ctx context.Context, i int) error {
 	s := t.schedule(fmt.Sprintf("journey-%d", i), mix(t.config.Seed, 1<<33+uint64(i)))
-	s.batch, s.micro = max(1, s.batch/2), 32
+	s.batch, s.micro = max(1, s.batch/2), journeyMicro
 	kind := alone + kind(i%2)
 	network := t.recurrent(kind)
 	g, err := model.Build(network)
@@ -210,7 +216,10 @@ func (t *targeted) fit(ctx context.Context, network model.Network, g *model.Grap
 	for range t.rates {
 		s.shift = append(s.shift, float32(math.Log(t.config.PositiveWeight)))
 	}
-	s.start = func(p *parameters) { p.startAtRates(t.rates) }
+	s.start = func(p *parameters) {
+		p.startAtRates(t.rates)
+		p.adopt(t.pretrained)
+	}
 	params, err := t.train(ctx, network, g, p, s)
 	if err != nil {
 		return err
@@ -440,7 +449,7 @@ func (r *run) fingerprint(name string) string {
 	h := sha256.New()
 	settings, _ := json.Marshal(r.config) // a struct of numbers
 	fmt.Fprintf(h, "%s %s %s %d %d\n", name, settings, r.prepared.Schema.Hash(), len(r.prepared.Train), len(r.prepared.Validation))
-	for _, part := range [][]features.Example{r.prepared.Train, r.prepared.Validation} {
+	for _, part := range [][]features.Example{r.prepared.Train, r.prepared.Validation, r.prepared.Unlabelled} {
 		for _, ex := range part {
 			fmt.Fprintln(h, ex.Customer, ex.Cutoff.Time, ex.Cutoff.Events, ex.Labels)
 		}

@@ -55,6 +55,8 @@ Keys of "networks" in the task file, with their defaults:
 		{"positive_weight", d.PositiveWeight, "of positive examples in the loss; probabilities are corrected for it"},
 		{"recurrent", d.Recurrent, "further networks that follow the events one by one, every second one beside the table; the blend takes those that help on the validation split; 0 for none"},
 		{"state", d.State, "units that remember the events"},
+		{"pretrain", d.Pretrain, "they first learn to foretell the next event, on journeys without label too"},
+		{"label_share", d.LabelShare, "share of the customers whose labels are trained on; below 1 it shows what labels are worth"},
 		{"extra_cuts", d.ExtraCuts, "further random cuts of a training journey, where its label holds"},
 		{"seed", d.Seed, "of starting weights and batches"},
 		{"threads", d.Threads, "results repeat for equal threads"},
