@@ -8,6 +8,7 @@ type Example struct {
 	Cutoff   Cutoff
 	Numeric  []float32 // in the columns' own units, NaN missing, never infinite
 	Category []int32   // vocabulary ids: MissingID, UnseenID or known
+	Habits   []Habit   // of Schema.HabitColumns, which detectors of anomalies read and classifiers do not
 	Tokens   *Tokens   // of the journey's events, the first Cutoff.Events of which the example sees; nil unless EncodeTokens or the caller gathers them
 	Labels   []float32 // one per target, NaN unknown; filled by the caller
 }
@@ -34,6 +35,8 @@ type Encoder struct {
 	tail       tail
 	windows    windowSums // scratch of Encode
 	gaps       []int64    // scratch of Encode
+	diary      diary      // scratch of Encode
+	sparing    bool       // Encode leaves habits out
 	at         int64      // the moment that Encode is at
 }
 
@@ -60,6 +63,7 @@ func (s *Schema) NewEncoder() *Encoder {
 	}
 	e.windows.init(s)
 	e.tail.init(s)
+	e.diary.init(s)
 	e.Start(nil)
 	return e
 }
@@ -145,6 +149,9 @@ func (e *Encoder) Encode(at int64, ex *Example) {
 		if family.ids != nil {
 			ex.Category = family.ids(e, ex.Category)
 		}
+	}
+	if ex.Habits = ex.Habits[:0]; !e.sparing {
+		ex.Habits = e.habits(ex.Habits)
 	}
 }
 

@@ -11,8 +11,9 @@ import (
 // of more than that, a random choice.
 const maxQuantileRows = 200_000
 
-// FitNormalizer fits quantiles, bins, means and deviations on encoded training
-// examples and stores them in the schema, which is complete then.
+// FitNormalizer fits quantiles, bins, means, deviations and the scales of habits
+// on encoded training examples and stores them in the schema, which is complete
+// then.
 //
 // Numeric columns that are constant, and those equal to an earlier column in
 // every example, get no place in normalised rows. seed chooses the rows that
@@ -39,7 +40,7 @@ func (s *Schema) FitNormalizer(examples []Example, seed uint64) error {
 		return err
 	}
 	s.Normalizer = n
-	return nil
+	return s.fitHabits(examples)
 }
 
 // quantileRows chooses the rows that quantiles are taken from.

@@ -90,5 +90,8 @@ func encodeAll(s *Schema, journeys []*Journey, cuts []Cutoff) []Example {
 
 // same says whether two examples are equal bit by bit.
 func same(a, b *Example) bool {
-	return sameBits(a.Numeric, b.Numeric) && slices.Equal(a.Category, b.Category)
+	sameHabit := func(x, y Habit) bool {
+		return sameBits([]float32{x.Seen, x.Expected, x.Surprise}, []float32{y.Seen, y.Expected, y.Surprise})
+	}
+	return sameBits(a.Numeric, b.Numeric) && slices.Equal(a.Category, b.Category) && slices.EqualFunc(a.Habits, b.Habits, sameHabit)
 }

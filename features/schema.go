@@ -33,6 +33,7 @@ type Schema struct {
 	Windows    []int64        `json:"windows"`    // microseconds, ascending
 	Rhythms    Rhythms        `json:"rhythms"`
 	Normalizer *Normalizer    `json:"normalizer,omitempty"`
+	Habits     []HabitScale   `json:"habits,omitempty"` // of each of HabitColumns; nil before FitNormalizer, and where training had no events
 
 	TokenNormalizer *TokenNormalizer `json:"token_normalizer,omitempty"` // nil where no network reads the events one by one
 

@@ -14,7 +14,7 @@ func (s *Schema) Validate() error {
 	if s.Version != schemaVersion {
 		return fmt.Errorf("features: schema has version %d, want %d", s.Version, schemaVersion)
 	}
-	steps := []func() error{s.Options.validate, s.validateFields, s.validateTypes, s.validateWindows, s.validateRhythms, s.validateColumns}
+	steps := []func() error{s.Options.validate, s.validateFields, s.validateTypes, s.validateWindows, s.validateRhythms, s.validateColumns, s.validateHabits}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return err
