@@ -2,6 +2,7 @@ package datasets
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,7 +16,7 @@ import (
 var bundleName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
 // scoreColumns are the columns of score files beside those of the targets.
-var scoreColumns = []string{"customer", "cutoff", "anomaly", "anomaly_score", "anomaly_direction", "reasons"}
+var scoreColumns = []string{"customer", "cutoff", "anomaly", "anomaly_score", "anomaly_direction", "anomaly_alert", "anomaly_causes", "reasons"}
 
 // check validates what can be known without the data and parses the moments
 // and durations of the file.
@@ -294,7 +295,24 @@ func (t *Task) checkShares() error {
 	case !(t.Anomaly.AlertRate > 0 && t.Anomaly.AlertRate < 1):
 		return t.fault([]any{"anomaly", "alert_rate"}, "got %g, want a share between 0 and 1", t.Anomaly.AlertRate)
 	}
+	for _, name := range slices.Sorted(maps.Keys(t.Anomaly.Senses)) {
+		sense := t.Anomaly.Senses[name]
+		if sense != "positive" && sense != "negative" && sense != "mixed" {
+			return t.fault([]any{"anomaly", "senses", name}, "got %q, want positive, negative or mixed", sense)
+		}
+	}
 	return t.checkNetworks()
+}
+
+// CheckSenses demands that the names of anomaly.senses are known, as columns or
+// groups of the encoded journeys.
+func (t *Task) CheckSenses(known func(name string) bool, like []string) error {
+	for _, name := range slices.Sorted(maps.Keys(t.Anomaly.Senses)) {
+		if !known(name) {
+			return t.fault([]any{"anomaly", "senses", name}, "is no column of the encoded journeys and no group of them, want such as %q", like)
+		}
+	}
+	return nil
 }
 
 func (t *Task) checkNetworks() error {

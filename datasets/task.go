@@ -184,6 +184,11 @@ type Anomaly struct {
 	Off       bool    `yaml:"off"`        // trains no anomaly network
 	Steps     int     `yaml:"steps"`      // of the optimiser, 64 examples each
 	Width     int     `yaml:"width"`      // units a layer
+
+	// Senses say what more of a column, or of a group of columns, means: positive,
+	// negative or mixed; see features.Column. More events and amounts are positive
+	// where it is not said.
+	Senses map[string]string `yaml:"senses"`
 }
 
 // LoadTask reads a task file. Errors name file, line, key, got and want.

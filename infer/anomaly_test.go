@@ -16,6 +16,7 @@ import (
 // interpreter: the sum over the steps of mean |x - x0hat(signal·x + noise·e, t)|.
 func TestAnomalyScoreMatchesTheReference(t *testing.T) {
 	b, journeys := testBundle(t, 200)
+	b = withoutHabits(b)
 	examples := encodeAll(b.Schema, journeys)[:10]
 	got, err := newScorer(t, b, ScorerOptions{}).AnomalyScores(examples)
 	if err != nil {
@@ -81,15 +82,26 @@ func half(t *testing.T, b *weights.Bundle) *weights.Bundle {
 		n.Params["head/weight"].Data[c*width+c] = 0.5 / (1 + model.LeakySlope)
 		n.Params["head/weight"].Data[(width+c)*width+c] = -0.5 / (1 + model.LeakySlope)
 	}
-	c := *b
+	c := *withoutHabits(b)
 	c.Networks = append(slices.Clone(b.Networks[:2]), n)
+	return &c
+}
+
+// withoutHabits leaves the denoiser alone.
+func withoutHabits(b *weights.Bundle) *weights.Bundle {
+	c, schema := *b, *b.Schema
+	schema.Habits, c.Schema = nil, &schema
 	return &c
 }
 
 // One extreme column decides the direction and is named first, with its sign.
 func TestDirectionAndCauseOfAnAnomaly(t *testing.T) {
 	b, journeys := testBundle(t, 300)
-	s := newScorer(t, half(t, b), ScorerOptions{Reasons: 1})
+	aged := half(t, b)
+	if err := aged.SetAlerts(weights.Alerts{Senses: map[string]weights.Sense{"age": weights.Good}}); err != nil {
+		t.Fatal(err)
+	}
+	s := newScorer(t, aged, ScorerOptions{Reasons: 1})
 	columns, examples := b.Schema.Columns(), encodeAll(b.Schema, journeys)
 	at := slices.IndexFunc(columns, func(c features.Column) bool { return c.Name == "age" })
 	if at < 0 {

@@ -162,11 +162,19 @@ func stream(journeys []features.Journey) iter.Seq2[*features.Journey, error] {
 func clone(s *Score) Score {
 	c := *s
 	c.Probabilities, c.Reasons = slices.Clone(s.Probabilities), slices.Clone(s.Reasons)
+	c.Causes = slices.Clone(s.Causes)
 	return c
+}
+
+func sameCause(a, b Cause) bool {
+	same := func(x, y float64) bool { return math.Float64bits(x) == math.Float64bits(y) || x != x && y != y }
+	return a.String() == b.String() && a.Group == b.Group && a.Event == b.Event && same(a.Seen, b.Seen) &&
+		same(a.Expected, b.Expected) && same(a.Share, b.Share) && a.Direction == b.Direction
 }
 
 func sameScore(a, b *Score) bool {
 	same := func(x, y float64) bool { return math.Float64bits(x) == math.Float64bits(y) }
 	return a.Customer == b.Customer && a.Cutoff == b.Cutoff && slices.Equal(a.Probabilities, b.Probabilities) &&
-		same(a.Anomaly, b.Anomaly) && same(a.AnomalyScore, b.AnomalyScore) && a.Direction == b.Direction && slices.Equal(a.Reasons, b.Reasons)
+		same(a.Anomaly, b.Anomaly) && same(a.AnomalyScore, b.AnomalyScore) && a.Direction == b.Direction && slices.Equal(a.Reasons, b.Reasons) &&
+		a.Alert == b.Alert && slices.EqualFunc(a.Causes, b.Causes, sameCause)
 }

@@ -38,22 +38,18 @@ func Calibrate(b *weights.Bundle, heldOut []features.Example) error {
 		rankings = append(rankings, newRanking(sorted))
 	}
 	for i := range heldOut {
-		b.Reference.Conformal[i] = blendMember(rankings, raw, i)
+		b.Reference.Conformal[i] = blendMember(newFamilies(s.evidence), rankings, raw, i)
 	}
 	slices.Sort(b.Reference.Conformal)
 	return nil
 }
 
 // blendMember is the blend of calibration example i.
-func blendMember(rankings []ranking, raw [][]float32, i int) float32 {
+func blendMember(f families, rankings []ranking, raw [][]float32, i int) float32 {
 	if len(rankings) == 1 {
 		return raw[0][i]
 	}
-	sum := 0.0
-	for k, r := range rankings {
-		sum += r.worthOfMember(raw[k][i])
-	}
-	return float32(sum / float64(len(rankings)))
+	return f.blend(func(k int) float64 { return rankings[k].worthOfMember(raw[k][i]) })
 }
 
 // rawScores are the scores of each detector, by example.

@@ -13,6 +13,7 @@ import (
 type detection struct {
 	detectors []detector
 	ranks     []ranking // of each detector; nil where there is one, whose raw scores count
+	families  families
 	scores    []float32 // of the examples of the last run
 	own       []Part    // scratch: of one detector
 	together  []Part    // scratch: of all
@@ -20,7 +21,7 @@ type detection struct {
 }
 
 func (s *Scorer) newDetection() *detection {
-	d := &detection{}
+	d := &detection{families: newFamilies(s.evidence)}
 	for _, e := range s.evidence {
 		d.detectors = append(d.detectors, e.newDetector())
 		if len(s.evidence) > 1 {
@@ -47,17 +48,13 @@ func (d *detection) run(examples []features.Example) error {
 	return nil
 }
 
-// blend is example i's score: the mean of what its raw scores are worth, or the
-// raw score itself where there is one detector.
+// blend is example i's score: what its raw scores are worth together, or the raw
+// score itself where there is one detector.
 func (d *detection) blend(i int) float32 {
 	if len(d.ranks) == 0 {
 		return d.detectors[0].score(i)
 	}
-	sum := 0.0
-	for k := range d.detectors {
-		sum += d.worth(k, i)
-	}
-	return float32(sum / float64(len(d.detectors)))
+	return d.families.blend(func(k int) float64 { return d.worth(k, i) })
 }
 
 // worth is what detector k's raw score of example i is worth in the blend.
@@ -112,26 +109,6 @@ func (d *detection) add(part Part) {
 		*to = part
 	}
 	to.Size, to.Sign = size, sign
-}
-
-// direction weighs the parts that are at least half as large as the largest,
-// which comes first: positive or negative where one sign has three quarters of
-// them or more, mixed otherwise.
-func direction(parts []Part) Direction {
-	net, gross := 0.0, 0.0
-	for _, p := range parts {
-		if p.Size >= parts[0].Size/2 {
-			net += p.Size * p.Sign
-			gross += p.Size * math.Abs(p.Sign)
-		}
-	}
-	switch {
-	case net > 0 && net >= gross/2:
-		return Positive
-	case net < 0 && -net >= gross/2:
-		return Negative
-	}
-	return Mixed
 }
 
 // explain appends the top groups as reasons.

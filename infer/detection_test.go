@@ -23,6 +23,7 @@ func (d *detection) rankedIn(ranks ...[]float32) *detection {
 	for _, scores := range ranks {
 		d.ranks = append(d.ranks, newRanking(scores))
 	}
+	d.families = families{{0, 1}}
 	return d
 }
 
@@ -47,6 +48,23 @@ func TestDetectorsAreBlendedByRank(t *testing.T) {
 	}
 }
 
+// Detectors of one family share a say; what one family alone sees counts whole.
+func TestFamiliesAreBlendedByTheLargest(t *testing.T) {
+	worths := []float64{1, 3, 5, math.NaN()}
+	worth := func(k int) float64 { return worths[k] }
+	for _, test := range []struct {
+		families families
+		want     float64
+	}{{families{{0, 1}}, 2}, {families{{0, 1}, {2}}, 5}, {families{{2}, {0, 1}}, 5}, {families{{0}, {1}}, 3}} {
+		if got := test.families.blend(worth); got != float32(test.want) {
+			t.Errorf("%v: %v, want %v", test.families, got, test.want)
+		}
+	}
+	if got := (families{{0, 3}, {2}}).blend(worth); !notFinite(got) {
+		t.Errorf("a worth that is no number: %v, want none", got)
+	}
+}
+
 func TestPartsOfDetectorsAreJoined(t *testing.T) {
 	first := &scripted{[]float32{3}, []Part{{Group: "timing", Event: -1, Column: 4, Seen: 1, Size: 0.5, Sign: -1}, {Group: "age", Event: -1, Column: 0, Seen: 2, Size: 0.5, Sign: 1}}}
 	second := &scripted{[]float32{3}, []Part{{Group: "timing", Event: -1, Column: 5, Seen: 3, Size: 0.5, Sign: 1}, {Group: "timing", Event: 2, Size: 0.5}}}
@@ -58,9 +76,6 @@ func TestPartsOfDetectorsAreJoined(t *testing.T) {
 	}
 	if got := d.parts(0); !slices.Equal(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
-	}
-	if got := direction(want); got != Positive {
-		t.Errorf("direction %s of %+v", got, want)
 	}
 }
 
@@ -85,7 +100,7 @@ func TestCalibrationIsValid(t *testing.T) {
 		}
 		var calibration []float32
 		for i := range n {
-			calibration = append(calibration, blendMember(rankings, raw, i))
+			calibration = append(calibration, blendMember(families{{0, 1}}, rankings, raw, i))
 		}
 		slices.Sort(calibration)
 		got, want := PValue(calibration, float32(blend)), fullConformal(all[:])

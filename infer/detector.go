@@ -22,7 +22,8 @@ type detector interface {
 
 // evidence is what the detectors of all goroutines share.
 type evidence interface {
-	name() string // of its calibration scores in weights.Reference.Detectors
+	name() string   // of its calibration scores in weights.Reference.Detectors
+	family() string // detectors of one kind of evidence, which share a say in the blend
 	newDetector() detector
 }
 
@@ -31,7 +32,7 @@ type evidence interface {
 type Part struct {
 	Group  string // features.Column.Group, such as "event:login", "timing" or "attribute:status"; of an event, that of its type
 	Event  int    // index of the journey's event; -1 for aggregates
-	Column int    // in features.Schema.Columns, the most deviating of the group; -1 where it is an event's type
+	Column int    // in features.Schema.Columns followed by HabitColumns, the most deviating of the group; -1 where it is an event's type
 
 	// Seen and Expected are in the column's own units, NaN where missing or not
 	// known; of categories and types, vocabulary ids.
@@ -40,6 +41,9 @@ type Part struct {
 	Size float64 // share of the evidence, 0 to 1
 	Sign float64 // -1 to 1: how one-sidedly the group has more, above 0, or less, below 0, than expected
 }
+
+// family of the detectors that read the table.
+func (*tableEvidence) family() string { return "table" }
 
 // tableEvidence is how detectors read the table: as standardised rows. It is
 // what schema.Standardize says of their positions.

@@ -39,6 +39,41 @@ func (r ranking) worthOfMember(score float32) float64 {
 	return worth
 }
 
+// families gathers detectors by the kind of their evidence.
+type families [][]int
+
+func newFamilies(all []evidence) families {
+	var f families
+	at := map[string]int{}
+	for k, e := range all {
+		i, known := at[e.family()]
+		if !known {
+			i = len(f)
+			at[e.family()], f = i, append(f, nil)
+		}
+		f[i] = append(f[i], k)
+	}
+	return f
+}
+
+// blend is the largest of the families' mean worths: detectors of one kind
+// check each other, but what one kind alone can see must not be voted down by
+// the others.
+func (f families) blend(worth func(k int) float64) float32 {
+	most := math.Inf(-1)
+	for _, members := range f {
+		sum := 0.0
+		for _, k := range members {
+			sum += worth(k)
+		}
+		if sum != sum {
+			return float32(sum) // not a number, which the caller looks for
+		}
+		most = max(most, sum/float64(len(members)))
+	}
+	return float32(most)
+}
+
 // beyond is the worth of being above the largest of the other scores.
 func beyond(score, largest float32) float64 {
 	if largest <= 0 {

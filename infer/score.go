@@ -13,6 +13,8 @@ type Score struct {
 	Anomaly      float64   // conformal p-value in (0, 1]: a normal journey is this unusual or more with this probability; NaN without a detector
 	AnomalyScore float64   // what the detectors say together, larger is stranger; NaN without a detector
 	Direction    Direction // of what makes it strange; "" without a detector
+	Alert        bool      // the p-value is within the threshold of the first cause, or else within the bundle's alert rate
+	Causes       []Cause   // of the anomaly, by falling share; at most ScorerOptions.Reasons
 
 	Reasons []Reason // by target in the bundle's order, then the anomaly's; each by falling size
 }
@@ -32,8 +34,9 @@ type Reason struct {
 // AnomalyTarget is the Reason.Target of an anomaly's reasons.
 const AnomalyTarget = "anomaly"
 
-// Direction says whether a strange journey has more or less of what makes it
-// strange than was expected.
+// Direction says whether what makes a journey strange is good news or bad, by
+// the senses of the task: more events and larger amounts are positive unless it
+// says otherwise. Mixed is both, or neither.
 type Direction string
 
 // The directions.

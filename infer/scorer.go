@@ -35,6 +35,8 @@ type Scorer struct {
 	options   ScorerOptions
 	blend     *blend     // nil without targets
 	evidence  []evidence // of anomalies; empty without a detector
+	senses    *senses    // of what evidence is about; nil without a detector
+	alerts    weights.Alerts
 	occlusion *occlusion // nil without reasons of targets
 
 	following   []*recurrent // networks of the blend that follow events
@@ -75,6 +77,9 @@ func NewScorer(b *weights.Bundle, o ScorerOptions) (*Scorer, error) {
 			return nil, err
 		}
 	}
+	if err := s.settleAlerts(); err != nil {
+		return nil, err
+	}
 	s.settleJourneys()
 	s.fingerprint = s.fingerprintStates()
 	if s.blend != nil {
@@ -103,6 +108,18 @@ func (s *Scorer) addReasons() error {
 	}
 	s.occlusion = newOcclusion(s.bundle.Schema, typical, s.widths)
 	return nil
+}
+
+// settleAlerts reads what anomalies mean, where any are looked for.
+func (s *Scorer) settleAlerts() (err error) {
+	if len(s.evidence) == 0 {
+		return nil
+	}
+	if s.alerts, err = s.bundle.Alerts(); err != nil {
+		return fmt.Errorf("infer: %w", err)
+	}
+	s.senses, err = newSenses(s.bundle.Schema, s.alerts.Senses)
+	return err
 }
 
 // compile adds one network.
@@ -157,6 +174,9 @@ func (s *Scorer) addDenoiser(n *weights.Network, p *Program) error {
 		tableEvidence: newTableEvidence(s.bundle.Schema),
 		program:       p, steps: newNoise(d, s.bundle.NoiseSeed), batch: batchFor(p),
 	})
+	if len(s.bundle.Schema.Habits) > 0 {
+		s.evidence = append(s.evidence, newHabitual(s.bundle.Schema))
+	}
 	return nil
 }
 

@@ -33,6 +33,8 @@ func (s *Scorer) newWorker() *worker {
 	}
 	if len(s.evidence) > 0 {
 		w.detect = s.newDetection()
+	} else {
+		w.encoder.LeaveOutHabits()
 	}
 	return w
 }
@@ -62,6 +64,7 @@ func (w *worker) scoreFollowed(examples []features.Example, scores []Score) erro
 			Anomaly:       math.NaN(),
 			AnomalyScore:  math.NaN(),
 			Reasons:       s.Reasons[:0],
+			Causes:        s.Causes[:0],
 		}
 	}
 	if w.classify != nil {
@@ -170,10 +173,24 @@ func (w *worker) scoreAnomalies(examples []features.Example, scores []Score) err
 		s.AnomalyScore = float64(score)
 		s.Anomaly = PValue(w.bundle.Reference.Conformal, score)
 		parts := w.detect.parts(i)
-		s.Direction = direction(parts)
+		s.Direction = w.senses.direction(parts)
+		s.Alert = w.alertOf(s.Anomaly, parts)
 		s.Reasons = w.detect.explain(s.Reasons, w.options.Reasons, parts)
+		s.Causes = w.senses.appendCauses(s.Causes, w.options.Reasons, parts, w.bundle.Schema)
 	}
 	return nil
+}
+
+// alertOf says whether a p-value is within its cause's threshold.
+func (w *worker) alertOf(p float64, parts []Part) bool {
+	threshold := w.bundle.AlertRate
+	if len(w.alerts.Thresholds) > 0 && len(parts) > 0 {
+		cause := Cause{Group: parts[0].Group, Direction: directionOf(w.senses.of(&parts[0]), 1)}
+		if tuned, ok := w.alerts.Thresholds[cause.Key()]; ok {
+			threshold = tuned
+		}
+	}
+	return p <= threshold
 }
 
 // checkExamples demands examples as wide as the schema's.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"moments/cmd/moments/table"
@@ -111,7 +112,7 @@ func comparePlanted(ctx context.Context, c *console, bundle *weights.Bundle, bas
 	if err := unseen.checkLayout(bundle); err != nil {
 		return nil, err
 	}
-	scorer, err := infer.NewScorer(bundle, infer.ScorerOptions{})
+	scorer, err := infer.NewScorer(bundle, infer.ScorerOptions{Reasons: 2})
 	if err != nil {
 		return nil, err
 	}
@@ -125,6 +126,7 @@ func comparePlanted(ctx context.Context, c *console, bundle *weights.Bundle, bas
 	err = scorer.Score(ctx, unseen.all(), cut, func(s *infer.Score) error {
 		kept := *s
 		kept.Probabilities = append([]float32{}, s.Probabilities...)
+		kept.Causes, kept.Reasons = slices.Clone(s.Causes), nil
 		scores = append(scores, kept)
 		return nil
 	})

@@ -91,6 +91,9 @@ func (s *source) fit(ctx context.Context, c *console, parts []datasets.Part, con
 		return nil, tested{}, wrong(err)
 	}
 	c.log.Info("encoded the examples", "train", len(prepared.Train), "validation", len(prepared.Validation), "test", len(prepared.Test), "columns", len(prepared.Schema.Columns()))
+	if err := checkSenses(s.task, prepared.Schema); err != nil {
+		return nil, tested{}, wrong(err)
+	}
 	shown := &trainingProgress{console: c}
 	options.Progress, options.Log = shown.show, c.log
 	bundle, _, err := train.Fit(ctx, prepared, config, options)
@@ -101,11 +104,35 @@ func (s *source) fit(ctx context.Context, c *console, parts []datasets.Part, con
 	bundle.Name, bundle.TaskYAML, bundle.AlertRate = s.task.Name, s.task.Raw, s.task.Anomaly.AlertRate
 	build := currentBuild()
 	bundle.Versions = map[string]string{"moments": build.Version, "revision": build.Revision, "go": build.Go}
+	if err := setSenses(bundle, s.task); err != nil {
+		return nil, tested{}, err
+	}
 	if err := infer.Calibrate(bundle, prepared.Validation); err != nil {
 		return nil, tested{}, err
 	}
 	test, err := s.test(ctx, prepared, parts)
 	return bundle, test, err
+}
+
+// checkSenses demands that the task's senses name columns or groups that the
+// schema has.
+func checkSenses(task *datasets.Task, schema *features.Schema) error {
+	known, like := map[string]bool{}, []string(nil)
+	for _, column := range append(schema.HabitColumns(), schema.Columns()...) {
+		if known[column.Name], known[column.Group] = true, true; len(like) < 3 {
+			like = append(like, column.Group, column.Name)
+		}
+	}
+	return task.CheckSenses(func(name string) bool { return known[name] }, like)
+}
+
+// setSenses puts the task's senses in the bundle.
+func setSenses(b *weights.Bundle, task *datasets.Task) error {
+	alerts := weights.Alerts{Senses: map[string]weights.Sense{}}
+	for name, sense := range task.Anomaly.Senses {
+		alerts.Senses[name] = weights.Sense(sense)
+	}
+	return b.SetAlerts(alerts)
 }
 
 // test returns the test examples of prepared data, with every label.
@@ -144,7 +171,10 @@ func attachOrigin(b *weights.Bundle, dir, task string) error {
 		return nil // on another drive: evaluate will ask for --task
 	}
 	text, err := json.Marshal(origin{filepath.ToSlash(relative)})
-	b.Attachments = map[string][]byte{originFile: text}
+	if b.Attachments == nil {
+		b.Attachments = map[string][]byte{}
+	}
+	b.Attachments[originFile] = text
 	return err
 }
 

@@ -58,12 +58,26 @@ type plantedAnomaly struct {
 	AUROC       figure        `json:"auroc"` // of the anomaly score, planted against normal
 	Kinds       []plantedKind `json:"kinds"`
 	DirectionOK figure        `json:"direction_right"` // share of the flagged anomalies whose direction is right
+	CauseOK     figure        `json:"cause_right"`     // share of them with the planted cause among the first two
+	Rates       []plantedRate `json:"rates"`
 }
 
 type plantedKind struct {
-	Kind    string `json:"kind"`
-	Planted int    `json:"planted"`
-	Flagged int    `json:"flagged"`
+	Kind      string `json:"kind"`
+	Planted   int    `json:"planted"`
+	Flagged   int    `json:"flagged"`
+	Strict    int    `json:"flagged_at_1_percent"` // with a p-value of 0.01 or less
+	Direction int    `json:"direction_right"`      // of the flagged
+	Cause     int    `json:"cause_right"`          // of the flagged, among the first two causes
+}
+
+// A plantedRate compares the share of normal journeys that an alert rate
+// promises to flag with the share that is.
+type plantedRate struct {
+	Asked float64 `json:"asked"`
+	Seen  figure  `json:"seen"`
+	Low   figure  `json:"low"` // of what is seen in 95 % of as many journeys, where the promise is kept exactly
+	High  figure  `json:"high"`
 }
 
 // momentsShown is how many event types of each target the table lists.
@@ -95,11 +109,15 @@ func (p *planted) print(out io.Writer) {
 
 	a := p.Anomalies
 	fmt.Fprintf(out, "\nAnomalies, flagged at a promised alert rate of %.1f %%\n", 100*a.AlertRate)
-	fmt.Fprintln(w, "planted\tjourneys\tflagged\t")
+	fmt.Fprintln(w, "planted\tjourneys\tflagged\tat 1 %\tdirection right\tcause right\t")
 	for _, k := range a.Kinds {
-		fmt.Fprintf(w, "%s\t%d\t%d\t\n", k.Kind, k.Planted, k.Flagged)
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t\n", k.Kind, k.Planted, k.Flagged, k.Strict, k.Direction, k.Cause)
 	}
 	w.Flush()
+	for _, r := range a.Rates {
+		fmt.Fprintf(out, "asked to flag %.1f %% of normal journeys, flags %.2f %%; in 95 of 100 cases such a promise kept exactly gives %.2f to %.2f %%\n",
+			100*r.Asked, 100*r.Seen, 100*r.Low, 100*r.High)
+	}
 	fmt.Fprintf(out, "normal journeys flagged %.1f %%; of the flagged %.0f %% are planted, of the planted %.0f %% are flagged; AUROC of the anomaly score %.3f\n",
 		100*a.NormalRate, 100*a.Precision, 100*a.Recall, a.AUROC)
 }

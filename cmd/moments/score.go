@@ -29,9 +29,12 @@ type scoreCommand struct {
 func (*scoreCommand) Help() string {
 	return `One row for each customer: customer, cutoff, a calibrated probability for each
 target, anomaly (a conformal p-value: small is strange), anomaly_score,
-anomaly_direction (positive, negative or mixed), and reasons, a JSON list of the
-groups of features that moved the scores most, in points of probability. Label
-files are not read. Customers without any event before --at are left out and counted.
+anomaly_direction (positive, negative or mixed), reasons, a JSON list of the
+groups of features that moved the scores most, in points of probability,
+anomaly_alert, 1 where the p-value is within the alert rate or the threshold that
+"moments feedback" tuned, and anomaly_causes, a JSON list of what made the journey
+unusual, seen and expected side by side. Label files are not read. Customers
+without any event before --at are left out and counted.
 
   moments score weights/loans -o scores.parquet
   moments score weights/loans --events june.csv --profiles customers.csv -o june.csv
@@ -43,7 +46,7 @@ type scoring struct {
 	Bundle    string  `json:"bundle"`
 	Customers int     `json:"customers"` // scored
 	LeftOut   int     `json:"left_out"`  // not begun at the moment asked for
-	Flagged   int     `json:"flagged"`   // anomalous at the bundle's alert rate
+	Flagged   int     `json:"flagged"`   // with an alert
 	Seconds   float64 `json:"seconds"`   // of scoring, after the data was read
 }
 
@@ -142,7 +145,7 @@ func writeScores(ctx context.Context, c *console, path string, bundle *weights.B
 	var row []table.Cell
 	err = scorer.Score(ctx, data.Journeys(ctx), counted, func(s *infer.Score) error {
 		shown.add()
-		if s.Anomaly <= bundle.AlertRate {
+		if s.Alert {
 			summary.Flagged++
 		}
 		var err error
@@ -166,7 +169,8 @@ func scoreColumns(targets []string) []table.Column {
 	}
 	return append(columns,
 		table.Column{Name: "anomaly", Type: table.Real}, table.Column{Name: "anomaly_score", Type: table.Real},
-		table.Column{Name: "anomaly_direction"}, table.Column{Name: "reasons", Type: table.JSON})
+		table.Column{Name: "anomaly_direction"}, table.Column{Name: "reasons", Type: table.JSON},
+		table.Column{Name: "anomaly_alert", Type: table.Integer}, table.Column{Name: "anomaly_causes", Type: table.JSON})
 }
 
 // A reason is infer.Reason as the score file holds it.
@@ -191,5 +195,43 @@ func appendScore(row []table.Cell, s *infer.Score) ([]table.Cell, error) {
 		reasons[i] = reason{r.Target, r.Group, math.Round(r.Impact*1e4) / 1e4}
 	}
 	text, err := json.Marshal(reasons)
-	return append(row, table.Float(s.Anomaly), table.Float(s.AnomalyScore), direction, table.Document(text)), err
+	if err != nil {
+		return row, err
+	}
+	causes, err := json.Marshal(causesOf(s.Causes))
+	alert := table.Int(0)
+	if s.Alert {
+		alert = table.Int(1)
+	}
+	if s.Direction == "" {
+		alert, causes = table.Cell{}, []byte("[]")
+	}
+	return append(row, table.Float(s.Anomaly), table.Float(s.AnomalyScore), direction, table.Document(text), alert, table.Document(causes)), err
+}
+
+// A cause is infer.Cause as files and JSON hold it.
+type cause struct {
+	Group     string  `json:"group"`
+	Column    string  `json:"column"`
+	Event     *int    `json:"event,omitempty"` // index of the journey's event, where it is about one
+	What      string  `json:"what"`
+	Seen      string  `json:"seen"`
+	Expected  string  `json:"expected"`
+	Share     float64 `json:"share"` // of the evidence
+	Direction string  `json:"direction"`
+}
+
+func causesOf(causes []infer.Cause) []cause {
+	list := make([]cause, len(causes))
+	for i := range causes {
+		c := &causes[i]
+		list[i] = cause{
+			Group: c.Group, Column: c.Column, What: c.What(), Seen: c.SeenWords, Expected: c.ExpectedWords,
+			Share: math.Round(c.Share*1e4) / 1e4, Direction: string(c.Direction),
+		}
+		if event := c.Event; event >= 0 {
+			list[i].Event = &event
+		}
+	}
+	return list
 }

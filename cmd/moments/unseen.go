@@ -82,7 +82,8 @@ func (u *unseen) compareTargets(scores []infer.Score) []plantedTarget {
 func (u *unseen) compareAnomalies(scores []infer.Score, alertRate float64) plantedAnomaly {
 	result := plantedAnomaly{AlertRate: alertRate}
 	var size, labels []float32
-	var normal, normalFlagged, odd, oddFlagged, right float64
+	var normal, normalFlagged, odd, oddFlagged float64
+	var normalP []float64
 	kinds := map[string]*plantedKind{}
 	for _, kind := range synthetic.AnomalyKinds {
 		result.Kinds = append(result.Kinds, plantedKind{Kind: kind})
@@ -100,21 +101,57 @@ func (u *unseen) compareAnomalies(scores []infer.Score, alertRate float64) plant
 		if truth == nil {
 			labels = append(labels, 0)
 			normal, normalFlagged = normal+1, normalFlagged+flagged
+			normalP = append(normalP, scores[i].Anomaly)
 			continue
 		}
 		labels = append(labels, 1)
 		odd, oddFlagged = odd+1, oddFlagged+flagged
-		kinds[truth.Kind].Planted++
-		kinds[truth.Kind].Flagged += int(flagged)
-		if flagged == 1 && string(scores[i].Direction) == truth.Direction {
-			right++
-		}
+		kinds[truth.Kind].judge(&scores[i], truth, flagged == 1)
 	}
 	result.NormalRate, result.Recall = figure(normalFlagged/normal), figure(oddFlagged/odd)
 	result.Precision = figure(oddFlagged / (oddFlagged + normalFlagged))
-	result.DirectionOK = figure(right / oddFlagged)
+	directions, causes := 0, 0
+	for _, k := range result.Kinds {
+		directions, causes = directions+k.Direction, causes+k.Cause
+	}
+	result.DirectionOK, result.CauseOK = figure(float64(directions)/oddFlagged), figure(float64(causes)/oddFlagged)
+	for _, rate := range []float64{0.001, 0.01, 0.05} {
+		result.Rates = append(result.Rates, rateOf(normalP, rate))
+	}
 	result.AUROC = figure(metric.AUROC(size, labels))
 	return result
+}
+
+// judge counts one anomalous journey.
+func (k *plantedKind) judge(s *infer.Score, truth *synthetic.Anomaly, flagged bool) {
+	k.Planted++
+	if s.Anomaly <= 0.01 {
+		k.Strict++
+	}
+	if !flagged {
+		return
+	}
+	k.Flagged++
+	if string(s.Direction) == truth.Direction {
+		k.Direction++
+	}
+	named := func(c infer.Cause) bool { return slices.Contains(truth.Groups(), c.Group) }
+	if slices.ContainsFunc(s.Causes[:min(2, len(s.Causes))], named) {
+		k.Cause++
+	}
+}
+
+// rateOf compares what is flagged of normal journeys with what was asked.
+func rateOf(p []float64, asked float64) plantedRate {
+	flagged := 0
+	for _, x := range p {
+		if x <= asked {
+			flagged++
+		}
+	}
+	low, high := metric.BinomialInterval(len(p), asked, 0.95)
+	n := float64(len(p))
+	return plantedRate{asked, figure(float64(flagged) / n), figure(float64(low) / n), figure(float64(high) / n)}
 }
 
 // removals is the most customers whose events are removed one by one.

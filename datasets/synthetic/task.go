@@ -44,6 +44,21 @@ targets:
 
 split: {by: customer, test: 0.2, validation: 0.2, seed: 1}
 
-anomaly: {alert_rate: 0.02}
+anomaly:
+  alert_rate: 0.02
+  senses: # what more of it means to the company; more events and amounts are positive where nothing is said
+    event:payment_failed: negative
+    event:ticket_opened: negative
+    event:price_increase: negative
+    # People come and buy at leisure: hours full of it are the work of thieves.
+    event:login/busiest_hour: negative
+    event:purchase/busiest_hour: negative
+    event:onboarding_step/busiest_hour: negative
+    event:referral/busiest_hour: negative
+    event:site_visit/busiest_hour: negative
+    timing/busiest_hour: negative
+    # Out of rhythm it deserves a look, whichever way it goes.
+    event:purchase: mixed
+    attribute:amount: mixed
 `, EventsFile(c.Format), ProfilesFile, LabelsFile, TruthFile, c.Cutoff().UTC().Format(time.RFC3339), c.Horizon)
 }
