@@ -24,6 +24,7 @@ type ScorerOptions struct {
 	Reasons int
 
 	SkipAnomaly bool // leave anomalies out, as if the bundle had no detector
+	SkipTargets bool // leave targets out, as if the bundle had no classifier
 
 	Foreign Opener // of networks that were trained elsewhere; nil where no bundle has any
 }
@@ -99,7 +100,7 @@ func (s *Scorer) Fingerprint() [sha256.Size]byte { return s.fingerprint }
 // addReasons makes what the reasons of targets are measured with, where they
 // are wanted.
 func (s *Scorer) addReasons() error {
-	if s.options.Reasons == 0 || len(s.bundle.Targets) == 0 {
+	if s.options.Reasons == 0 || s.blend == nil {
 		return nil
 	}
 	typical := s.bundle.Reference.Typical
@@ -124,7 +125,7 @@ func (s *Scorer) settleAlerts() (err error) {
 
 // compile adds one network.
 func (s *Scorer) compile(n *weights.Network) error {
-	if n.Role == weights.Denoiser && s.options.SkipAnomaly {
+	if n.Role == weights.Denoiser && s.options.SkipAnomaly || n.Role == weights.Classifier && s.options.SkipTargets {
 		return nil
 	}
 	if n.Foreign() {

@@ -4,12 +4,10 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"moments/cmd/moments/table"
 	"moments/datasets/synthetic"
-	"moments/features"
 	"moments/infer"
 	"moments/weights"
 )
@@ -112,31 +110,19 @@ func comparePlanted(ctx context.Context, c *console, bundle *weights.Bundle, bas
 	if err := unseen.checkLayout(bundle); err != nil {
 		return nil, err
 	}
-	scorer, err := infer.NewScorer(bundle, infer.ScorerOptions{Reasons: 2})
+	c.log.Info("scoring customers that training has not seen", "customers", len(unseen.truths))
+	scores, err := unseen.score(ctx, bundle, infer.ScorerOptions{SkipAnomaly: true})
 	if err != nil {
 		return nil, err
 	}
-	var scores []infer.Score
-	c.log.Info("scoring customers that training has not seen", "customers", len(unseen.truths))
-	at := 0
-	cut := func(*features.Journey) (features.Cutoff, bool) {
-		at++
-		return unseen.truths[at-1].Cutoff, true
-	}
-	err = scorer.Score(ctx, unseen.all(), cut, func(s *infer.Score) error {
-		kept := *s
-		kept.Probabilities = append([]float32{}, s.Probabilities...)
-		kept.Causes, kept.Reasons = slices.Clone(s.Causes), nil
-		scores = append(scores, kept)
-		return nil
-	})
+	unusual, err := unseen.score(ctx, bundle, infer.ScorerOptions{SkipTargets: true, Reasons: 2})
 	if err != nil {
 		return nil, err
 	}
 	result := &planted{
 		Customers: len(unseen.truths),
 		Targets:   unseen.compareTargets(scores),
-		Anomalies: unseen.compareAnomalies(scores, bundle.AlertRate),
+		Anomalies: unseen.compareAnomalies(unusual, bundle.AlertRate),
 	}
 	return result, unseen.compareMoments(ctx, c, bundle, scores, result)
 }

@@ -33,6 +33,8 @@ type commandLine struct {
 	Evaluate evaluateCommand `cmd:"" help:"Cross-validate a task, or evaluate a saved bundle."`
 	Features featuresCommand `cmd:"" help:"Write a task's encoded examples for notebooks and other tools."`
 	Score    scoreCommand    `cmd:"" help:"Score every customer with a saved bundle."`
+	Alerts   alertsCommand   `cmd:"" help:"Say what is unusual about a whole base: broken touchpoints, and what flagged journeys have in common."`
+	Feedback feedbackCommand `cmd:"" help:"Tune when anomalies alert by verdicts on those found, without training again."`
 	Explain  explainCommand  `cmd:"" help:"Show the moments of truth of one journey, or of a whole base."`
 	Export   exportCommand   `cmd:"" help:"Write the networks of a bundle as ONNX files."`
 	Import   importCommand   `cmd:"" help:"Make a bundle of an ONNX classifier that was trained elsewhere."`

@@ -33,6 +33,7 @@ var rooms = map[string]room{
 	"train":                   {rooms: []string{"model", "model/kernel", "features", "datasets", "weights", "train/metric"}, modules: []string{"gorgonia.org/", "github.com/chewxy/hm", "go4.org/unsafe/assume-no-moving-gc"}},
 	"infer":                   {rooms: []string{"model", "model/kernel", "features", "weights"}},
 	"infer/onnxruntime":       {rooms: []string{"infer", "infer/registry", "features", "weights", "weights/onnx"}, modules: []string{"github.com/yalue/onnxruntime_go"}},
+	"infer/alerts":            {rooms: []string{"infer", "features", "weights"}},
 	"infer/registry":          {rooms: []string{"infer", "features", "weights"}},
 	"infer/customers":         {rooms: []string{"infer", "features"}, modules: []string{"github.com/cockroachdb/pebble/v2"}},
 	"infer/serve/journeyjson": {rooms: []string{"features"}},

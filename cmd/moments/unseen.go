@@ -12,6 +12,7 @@ import (
 	"moments/datasets/synthetic"
 	"moments/features"
 	"moments/infer"
+	"moments/infer/alerts"
 	"moments/train/metric"
 	"moments/weights"
 )
@@ -38,6 +39,26 @@ func generateUnseen(base synthetic.Config) (*unseen, error) {
 		}
 	}
 	return u, nil
+}
+
+// score scores all customers.
+func (u *unseen) score(ctx context.Context, bundle *weights.Bundle, o infer.ScorerOptions) (scores []infer.Score, err error) {
+	scorer, err := infer.NewScorer(bundle, o)
+	if err != nil {
+		return nil, err
+	}
+	at := 0
+	cut := func(*features.Journey) (features.Cutoff, bool) {
+		at++
+		return u.truths[at-1].Cutoff, true
+	}
+	err = scorer.Score(ctx, u.all(), cut, func(s *infer.Score) error {
+		kept := *s
+		kept.Probabilities, kept.Causes, kept.Reasons = slices.Clone(s.Probabilities), slices.Clone(s.Causes), nil
+		scores = append(scores, kept)
+		return nil
+	})
+	return scores, err
 }
 
 // checkLayout demands that the files and the generator agree on the columns.
@@ -149,7 +170,7 @@ func rateOf(p []float64, asked float64) plantedRate {
 			flagged++
 		}
 	}
-	low, high := metric.BinomialInterval(len(p), asked, 0.95)
+	low, high := alerts.Interval(len(p), asked, 0.95)
 	n := float64(len(p))
 	return plantedRate{asked, figure(float64(flagged) / n), figure(float64(low) / n), figure(float64(high) / n)}
 }
