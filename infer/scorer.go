@@ -45,6 +45,7 @@ type Scorer struct {
 
 	numeric  int // columns of an example, by kind
 	category int
+	habits   int        // of an example; 0 where none are read
 	widths   [parts]int // of a row that classifiers read
 
 	fingerprint [sha256.Size]byte // of what the states of live journeys depend on
@@ -177,6 +178,7 @@ func (s *Scorer) addDenoiser(n *weights.Network, p *Program) error {
 	})
 	if len(s.bundle.Schema.Habits) > 0 {
 		s.evidence = append(s.evidence, newHabitual(s.bundle.Schema))
+		s.habits = len(s.bundle.Schema.Habits)
 	}
 	return nil
 }

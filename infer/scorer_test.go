@@ -132,7 +132,7 @@ func TestReasonsMatchScoringTheOccludedExample(t *testing.T) {
 			if target < 0 {
 				continue
 			}
-			hidden := features.Example{Numeric: slices.Clone(examples[i].Numeric), Category: slices.Clone(examples[i].Category)}
+			hidden := features.Example{Numeric: slices.Clone(examples[i].Numeric), Category: slices.Clone(examples[i].Category), Habits: examples[i].Habits}
 			numeric := len(hidden.Numeric)
 			for c, column := range columns {
 				if column.Group != reason.Group {

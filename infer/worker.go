@@ -200,6 +200,9 @@ func (w *worker) checkExamples(examples []features.Example) error {
 		if n, c := len(ex.Numeric), len(ex.Category); n != w.numeric || c != w.category {
 			return fmt.Errorf("infer: customer %q: example of %d numbers and %d categories, want %d and %d: encode it with the bundle's schema", ex.Customer, n, c, w.numeric, w.category)
 		}
+		if n := len(ex.Habits); w.habits > 0 && n != w.habits {
+			return fmt.Errorf("infer: customer %q: example of %d habits, want %d: encode it with the bundle's schema", ex.Customer, n, w.habits)
+		}
 	}
 	return nil
 }

@@ -190,7 +190,7 @@ func (v *feedbackCommand) judge(scorer *infer.Scorer, j *features.Journey, row v
 	cut := end
 	if row.cutoff != 0 {
 		cut = func(j *features.Journey) (features.Cutoff, bool) {
-			return onlyCut(features.CutoffRule{At: row.cutoff + 1}.Cut(j, features.NoLimit, 0))
+			return newCut(features.CutoffRule{At: row.cutoff + 1}, row.cutoff+1)(j)
 		}
 	}
 	at, ok := cut(j)

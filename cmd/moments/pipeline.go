@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"moments/datasets"
+	"moments/features"
 	"moments/infer"
 	"moments/train"
 	"moments/weights"

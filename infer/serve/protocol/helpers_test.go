@@ -142,6 +142,7 @@ func (f *fixture) listen(t testing.TB) {
 func tabular(b *weights.Bundle) *weights.Bundle {
 	c, schema := *b, *b.Schema
 	schema.TokenNormalizer = nil
+	schema.Habits = nil
 	c.Schema, c.Name = &schema, "rows"
 	c.Networks = nil
 	for _, n := range b.Networks {

@@ -64,7 +64,9 @@ func newSignature(m *registry.Model) *signature {
 	const free = registry.FreeDimension
 	sig := &signature{platform: platformBundle}
 	sig.inputs = []registry.Tensor{{Name: inputJourney, Datatype: registry.Bytes, Shape: []int64{free}}}
-	sig.addRows(m.Bundle.Schema)
+	if len(m.Bundle.Schema.Habits) == 0 || len(m.Bundle.Reference.Conformal) == 0 {
+		sig.addRows(m.Bundle.Schema)
+	}
 	for _, target := range m.Bundle.Targets {
 		sig.outputs = append(sig.outputs, registry.Tensor{Name: target, Datatype: registry.Float32, Shape: []int64{free}})
 	}
@@ -78,7 +80,8 @@ func newSignature(m *registry.Model) *signature {
 }
 
 // addRows adds the inputs of encoded rows, unless some network follows the
-// events, which no row holds.
+// events, which no row holds. Neither does one hold the habits by which
+// anomalies of journeys are told.
 func (sig *signature) addRows(schema *features.Schema) {
 	if schema.TokenNormalizer != nil {
 		return
