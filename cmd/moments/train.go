@@ -68,6 +68,7 @@ Keys of "anomaly":
 		{"off", false, "train no anomaly network"},
 		{"width", d.DenoiseWidth, "units a layer"},
 		{"steps", d.DenoiseSteps, "steps of the optimiser, 64 examples each"},
+		{"senses", "{}", "what more of a column or group means, positive, negative or mixed, such as {event:payment_failed: negative}; docs/anomalies.md"},
 	})
 }
 

@@ -34,7 +34,7 @@ func TestOpTables(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
-	for _, verb := range []string{"demo", "init", "train", "evaluate", "features", "score", "explain", "export", "import", "onnxruntime"} {
+	for _, verb := range []string{"demo", "init", "train", "evaluate", "features", "score", "alerts", "feedback", "explain", "export", "import", "onnxruntime"} {
 		r := runArgs(verb, "--help")
 		if r.code != exitDone || !strings.Contains(r.stdout, "\n    moments "+verb) {
 			t.Errorf("%s --help: exit code %d, want 0 and an example:\n%s%s", verb, r.code, r.stdout, r.stderr)
@@ -241,7 +241,7 @@ func TestScoreFormatsAgree(t *testing.T) {
 		}
 	}
 	rows := records(t, filepath.Join(out, "s.csv"))
-	want := []string{"customer", "cutoff", "won", "anomaly", "anomaly_score", "anomaly_direction", "reasons"}
+	want := []string{"customer", "cutoff", "won", "anomaly", "anomaly_score", "anomaly_direction", "reasons", "anomaly_alert", "anomaly_causes"}
 	if !slices.Equal(rows[0], want) || len(rows) != 241 {
 		t.Fatalf("got columns %v and %d rows, want %v and 241", rows[0], len(rows), want)
 	}
