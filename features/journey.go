@@ -11,7 +11,10 @@
 // datasets does.
 package features
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Kind says how the values of a column are read.
 type Kind string
@@ -63,6 +66,23 @@ type Journey struct {
 	Customer string
 	Profile  []Value // in the order of Layout.Profile; nil when nothing is known
 	Events   []Event
+}
+
+// Clone copies the profile and the first events of a journey, with their values
+// in one piece of memory.
+func (j *Journey) Clone(events int) Journey {
+	c := Journey{Customer: j.Customer, Profile: slices.Clone(j.Profile), Events: slices.Clone(j.Events[:events])}
+	count := 0
+	for i := range c.Events {
+		count += len(c.Events[i].Values)
+	}
+	values := make([]Value, 0, count)
+	for i := range c.Events {
+		from := len(values)
+		values = append(values, c.Events[i].Values...)
+		c.Events[i].Values = values[from:len(values):len(values)]
+	}
+	return c
 }
 
 // Microseconds in the units that durations are written in.

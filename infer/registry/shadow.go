@@ -54,7 +54,7 @@ func (r *Registry) Mirror(m *Model, j *features.Journey, c features.Cutoff, s *i
 		return
 	}
 	r.mirrors.add(&mirrored{
-		model: m.Name, live: m.Version, layout: &m.Bundle.Layout, journey: copyJourney(j, c.Events), cutoff: c,
+		model: m.Name, live: m.Version, layout: &m.Bundle.Layout, journey: j.Clone(c.Events), cutoff: c,
 		targets: m.Bundle.Targets, probabilities: slices.Clone(s.Probabilities), anomaly: s.Anomaly,
 	})
 }
@@ -68,22 +68,6 @@ type mirrored struct {
 	targets       []string
 	probabilities []float32
 	anomaly       float64
-}
-
-// copyJourney copies what may be seen of a journey, in three pieces of memory.
-func copyJourney(j *features.Journey, events int) features.Journey {
-	c := features.Journey{Customer: j.Customer, Profile: slices.Clone(j.Profile), Events: slices.Clone(j.Events[:events])}
-	count := 0
-	for i := range c.Events {
-		count += len(c.Events[i].Values)
-	}
-	values := make([]features.Value, 0, count)
-	for i := range c.Events {
-		from := len(values)
-		values = append(values, c.Events[i].Values...)
-		c.Events[i].Values = values[from:len(values):len(values)]
-	}
-	return c
 }
 
 // A mirror scores with shadows, on one goroutine.

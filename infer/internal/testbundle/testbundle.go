@@ -60,7 +60,7 @@ func Cutoff(j *features.Journey) features.Cutoff {
 func New(t testing.TB, seed uint64) *weights.Bundle {
 	t.Helper()
 	journeys := Journeys(1, 120)
-	schema, examples := fit(t, journeys)
+	schema, examples := Fit(t, journeys)
 	random := rand.New(rand.NewPCG(seed, 2))
 	table := tableOf(schema.Table())
 	b := &weights.Bundle{
@@ -89,8 +89,8 @@ func Save(t testing.TB, seed uint64, dir string) *weights.Bundle {
 	return b
 }
 
-// fit fits a schema on journeys, as training would.
-func fit(t testing.TB, journeys []features.Journey) (*features.Schema, []features.Example) {
+// Fit fits a schema on journeys, as training would, and encodes them.
+func Fit(t testing.TB, journeys []features.Journey) (*features.Schema, []features.Example) {
 	t.Helper()
 	fitter := features.NewFitter(Layout, features.DefaultOptions())
 	for i := range journeys {
