@@ -36,27 +36,65 @@ func (b *buffers) give(buffer *bytes.Buffer) {
 	b.pool.Put(buffer)
 }
 
+// A body is a request's, with its share of the memory for all bodies.
+type body struct {
+	*bytes.Buffer
+	service *Service
+	from    io.Reader
+	held    int64
+}
+
+// bodyBudget is how many of the largest bodies may be under way at once.
+const bodyBudget = 4
+
 // readBody reads a body of at most MaxBody bytes, and of as many after
-// decompression. It takes memory as bytes come, whatever the client announces.
-func (s *Service) readBody(w http.ResponseWriter, r *http.Request) (*bytes.Buffer, error) {
+// decompression. It takes memory as bytes come, whatever the client announces,
+// and only within the budget for all bodies. Somebody has to end it.
+func (s *Service) readBody(w http.ResponseWriter, r *http.Request) (*body, error) {
 	if r.ContentLength > s.MaxBody {
 		return nil, fmt.Errorf("protocol: %w", &http.MaxBytesError{Limit: s.MaxBody})
 	}
-	body, err := decompress(r.Header, http.MaxBytesReader(w, r.Body, s.MaxBody))
+	from, err := decompress(r.Header, http.MaxBytesReader(w, r.Body, s.MaxBody))
 	if err != nil {
 		return nil, err
 	}
-	buffer := bodies.take()
-	read, err := buffer.ReadFrom(io.LimitReader(body, s.MaxBody+1))
+	b := &body{Buffer: bodies.take(), service: s, from: io.LimitReader(from, s.MaxBody+1)}
+	read, err := b.Buffer.ReadFrom(holding{b})
 	switch {
 	case err != nil && statusOf(err) == http.StatusInternalServerError:
-		return nil, wrong(fmt.Errorf("protocol: reading the body: %w", err))
+		err = wrong(fmt.Errorf("protocol: reading the body: %w", err))
 	case err != nil:
-		return nil, fmt.Errorf("protocol: reading the body: %w", err)
+		err = fmt.Errorf("protocol: reading the body: %w", err)
 	case read > s.MaxBody:
-		return nil, fmt.Errorf("protocol: decompressed, %w", &http.MaxBytesError{Limit: s.MaxBody})
+		err = fmt.Errorf("protocol: decompressed, %w", &http.MaxBytesError{Limit: s.MaxBody})
+	default:
+		return b, nil
 	}
-	return buffer, nil
+	b.end(true)
+	return nil, err
+}
+
+// holding reads a body and holds what it has read.
+type holding struct{ *body }
+
+// Read refuses what is beyond the budget. A buffer that grows has up to twice
+// the size of what is in it.
+func (h holding) Read(p []byte) (int, error) {
+	n, err := h.from.Read(p)
+	h.held += 2 * int64(n)
+	if h.service.held.Add(2*int64(n)) > bodyBudget*2*h.service.MaxBody {
+		return n, ErrBusy
+	}
+	return n, err
+}
+
+// end gives the memory back; for use by others only where nothing holds a part
+// of it.
+func (b *body) end(reuse bool) {
+	b.service.held.Add(-b.held)
+	if reuse {
+		bodies.give(b.Buffer)
+	}
 }
 
 // decompress undoes what Content-Encoding names.

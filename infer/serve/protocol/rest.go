@@ -92,6 +92,8 @@ func (s *Service) serveInfer(w http.ResponseWriter, hr *http.Request, m *registr
 	if err != nil {
 		return err
 	}
+	reuse := false // an engine that has failed may hold parts of the body
+	defer func() { body.end(reuse) }()
 	r, err := s.parseBody(hr.Header, body.Bytes(), m)
 	if err != nil {
 		m.Stats.Add(registry.Request{Failed: true, Input: time.Since(began)})
@@ -99,10 +101,10 @@ func (s *Service) serveInfer(w http.ResponseWriter, hr *http.Request, m *registr
 	}
 	answer, err := s.infer(hr.Context(), m, r, began)
 	if err != nil {
-		return err // the body may still be in use
+		return err
 	}
 	answer.write(w, r)
-	bodies.give(body)
+	reuse = true
 	return nil
 }
 

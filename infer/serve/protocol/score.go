@@ -24,12 +24,15 @@ func (s *Service) scoreJourneys(ctx context.Context, m *registry.Model, in *inpu
 	journeys, cutoffs := make([]features.Journey, n), make([]features.Cutoff, n)
 	now := s.Now().UnixMicro()
 	var decoder journeyjson.Decoder
-	rest := in.Data
+	rest, events := in.Data, 0
 	for i := range n {
 		var text []byte
 		text, rest, _ = cutText(rest)
 		if journeys[i], cutoffs[i], err = decodeJourney(&decoder, format, string(text), now); err != nil {
 			return nil, wrong(fmt.Errorf("journey %d: %w", i, err))
+		}
+		if events += len(journeys[i].Events); events > s.MaxEvents {
+			return nil, wrong(fmt.Errorf("journey %d: more than %d events in a request", i, s.MaxEvents))
 		}
 	}
 	if n == 0 {

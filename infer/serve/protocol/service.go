@@ -41,9 +41,28 @@ type Options struct {
 	Registry *registry.Registry
 	Engine   Engine
 	Version  string           // of the program
-	MaxBody  int64            // bytes of a request, decompressed; 0 for 64 MiB
 	Control  bool             // clients may load and unload models
 	Now      func() time.Time // for tests; nil for the clock
+
+	MaxBody   int64 // bytes of a request, decompressed; 0 for 64 MiB
+	MaxRows   int   // journeys, or rows of a bundle, of a request; 0 for 10,000
+	MaxEvents int   // of all journeys of a request; 0 for 100,000
+}
+
+// complete fills in the defaults.
+func (o *Options) complete() {
+	if o.MaxBody == 0 {
+		o.MaxBody = DefaultMaxBody
+	}
+	if o.MaxRows == 0 {
+		o.MaxRows = 10_000
+	}
+	if o.MaxEvents == 0 {
+		o.MaxEvents = 100_000
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 }
 
 // DefaultMaxBody is the largest request by default, in bytes.
@@ -57,16 +76,12 @@ type Service struct {
 	health     *health.Server
 	signatures sync.Map // *signature by model and version
 	cached     atomic.Int64
+	held       atomic.Int64 // bytes of bodies under way
 }
 
 // New returns a service that is live, and not ready before SetReady.
 func New(o Options) *Service {
-	if o.MaxBody == 0 {
-		o.MaxBody = DefaultMaxBody
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
+	o.complete()
 	s := &Service{Options: o, health: health.NewServer()}
 	s.SetReady(false)
 	return s

@@ -35,6 +35,7 @@ const (
 type signature struct {
 	inputs, outputs []registry.Tensor
 	platform        string
+	maxRows         int        // of a bundle
 	numeric         int        // columns of inputFeatures; 0 where rows are not taken
 	levels          [][]string // of inputCategories
 	ids             []map[string]int32
@@ -53,16 +54,16 @@ func (s *Service) signature(m *registry.Model) *signature {
 		s.signatures.Clear()
 		s.cached.Store(1)
 	}
-	sig, _ := s.signatures.LoadOrStore(key, newSignature(m))
+	sig, _ := s.signatures.LoadOrStore(key, newSignature(m, s.MaxRows))
 	return sig.(*signature)
 }
 
-func newSignature(m *registry.Model) *signature {
+func newSignature(m *registry.Model, maxRows int) *signature {
 	if m.Tensors != nil {
 		return &signature{inputs: m.Tensors.Inputs(), outputs: m.Tensors.Outputs(), platform: platformONNX}
 	}
 	const free = registry.FreeDimension
-	sig := &signature{platform: platformBundle}
+	sig := &signature{platform: platformBundle, maxRows: maxRows}
 	sig.inputs = []registry.Tensor{{Name: inputJourney, Datatype: registry.Bytes, Shape: []int64{free}}}
 	if len(m.Bundle.Schema.Habits) == 0 || len(m.Bundle.Reference.Conformal) == 0 {
 		sig.addRows(m.Bundle.Schema)
@@ -119,8 +120,11 @@ func (sig *signature) check(tensors []registry.Tensor) error {
 		if at < 0 {
 			return fmt.Errorf("input %q is unknown, want %s", t.Name, list(sig.inputs))
 		}
-		if in := sig.inputs[at]; !takes(&in, &t) {
+		if in := sig.inputs[at]; !sig.takes(&in, &t) {
 			return fmt.Errorf("input %s is %s %v, want %s %v", t.Name, t.Datatype, t.Shape, in.Datatype, in.Shape)
+		}
+		if sig.platform == platformBundle && t.Shape[0] > int64(sig.maxRows) {
+			return fmt.Errorf("input %s has %d rows, want at most %d in a request", t.Name, t.Shape[0], sig.maxRows)
 		}
 	}
 	if sig.platform == platformBundle {
@@ -152,8 +156,9 @@ func (sig *signature) checkChoice(tensors []registry.Tensor) error {
 }
 
 // takes says whether t will do for an input. A text may stand in a row of its
-// own, as clients that batch write it, and numbers of rows may be FP32.
-func takes(in, t *registry.Tensor) bool {
+// own, as clients that batch write it, and numbers of rows may be FP32. ONNX
+// models take no tensor without elements.
+func (sig *signature) takes(in, t *registry.Tensor) bool {
 	shape := t.Shape
 	if in.Name == inputJourney && len(shape) == 2 && shape[1] == 1 {
 		shape = shape[:1]
@@ -163,7 +168,7 @@ func takes(in, t *registry.Tensor) bool {
 		return false
 	}
 	for i, d := range in.Shape {
-		if d != registry.FreeDimension && d != shape[i] {
+		if d != registry.FreeDimension && d != shape[i] || shape[i] == 0 && sig.platform == platformONNX {
 			return false
 		}
 	}
