@@ -3,7 +3,8 @@
 The folder holds a customer base with task files and their bundles, as .ci/serve
 makes them: events.csv and profiles.csv; for each of the models table and
 sequence what moments score has written, MODEL.jsonl; features.csv, the encoded
-rows of table; and classifier-0.onnx, the exported network of table.
+rows of table; and models/classifier-0.onnx, the exported network of table. Only
+sequence looks for anomalies.
 """
 
 import argparse
@@ -24,7 +25,8 @@ from tritonclient.utils import InferenceServerException
 
 AT = "2025-07-05T00:00:00Z"
 NUMBERS = {"age", "amount", "satisfaction", "stars"}
-OUTPUTS = {"conversion": np.float32, "churn": np.float32, "anomaly": np.float64, "anomaly_score": np.float32}
+TARGETS = {"conversion": np.float32, "churn": np.float32}
+OUTPUTS = {"table": TARGETS, "sequence": TARGETS | {"anomaly": np.float64, "anomaly_score": np.float32}}
 ONNX = "classifier-0"
 
 
@@ -86,23 +88,23 @@ class Clients:
         rows = self.curl("/v1/score", body)["journeys"]
         self.equal("rows", len(rows), len(customers))
         for customer, row in zip(customers, rows):
-            self.same_row(customer, row, want[customer])
+            self.same_row(model, customer, row, want[customer])
         one = self.curl("/v1/score", {"model": model, **self.journeys[customers[0]]})
-        self.same_row(customers[0], one, want[customers[0]])
+        self.same_row(model, customers[0], one, want[customers[0]])
 
-    def same_row(self, customer, row, want):
-        for name, dtype in OUTPUTS.items():
+    def same_row(self, model, customer, row, want):
+        for name, dtype in OUTPUTS[model].items():
             got = row["scores"].get(name, row.get(name))
             self.equal(f"{name} of {customer}", dtype(got).tobytes(), dtype(want[name]).tobytes())
 
     def journey_inputs(self, model, customers, want):
         texts = np.array([json.dumps(self.journeys[c]) for c in customers], dtype=object)
-        expected = {name: np.array([want[c][name] for c in customers], dtype=dtype) for name, dtype in OUTPUTS.items()}
+        expected = arrays(model, customers, want)
         for binary in (True, False):
             for compression in (None, "gzip", "deflate"):
                 tensor = triton_http.InferInput("journey", [len(texts)], "BYTES")
                 tensor.set_data_from_numpy(texts, binary_data=binary)
-                outputs = [triton_http.InferRequestedOutput(name, binary_data=binary) for name in OUTPUTS]
+                outputs = [triton_http.InferRequestedOutput(name, binary_data=binary) for name in expected]
                 answer = self.http.infer(model, [tensor], outputs=outputs, request_id="7", request_compression_algorithm=compression)
                 self.same_arrays(f"{model} over HTTP", answer, expected)
                 self.equal("id", answer.get_response()["id"], "7")
@@ -123,7 +125,7 @@ class Clients:
         for output in self.stub.ModelInfer(request).outputs:
             if output.name in expected:
                 field = {"FP32": output.contents.fp32_contents, "FP64": output.contents.fp64_contents}[output.datatype]
-                self.equal(output.name, np.array(field, OUTPUTS[output.name]).tobytes(), expected[output.name].tobytes())
+                self.equal(output.name, np.array(field, expected[output.name].dtype).tobytes(), expected[output.name].tobytes())
 
     # --- tensors
 
@@ -132,7 +134,7 @@ class Clients:
         want = read_scores(self.options.folder / "table.jsonl")
         width = next(i["shape"][1] for i in self.http.get_model_metadata("table")["inputs"] if i["name"] == "features")
         customers, numbers, levels = read_features(self.options.folder / "features.csv", width)
-        expected = {name: np.array([want[c][name] for c in customers], dtype=dtype) for name, dtype in OUTPUTS.items()}
+        expected = arrays("table", customers, want)
         for client, kit in ((self.http, triton_http), (self.grpc, triton_grpc)):
             inputs = [kit.InferInput("features", numbers.shape, "FP64"), kit.InferInput("categories", levels.shape, "BYTES")]
             inputs[0].set_data_from_numpy(numbers)
@@ -143,23 +145,23 @@ class Clients:
             {"name": "categories", "shape": levels.shape, "datatype": "BYTES", "data": levels.tolist()},
         ]}
         got = {o["name"]: o["data"] for o in self.curl("/v2/models/table/infer", body)["outputs"]}
-        for name, dtype in OUTPUTS.items():
-            self.equal(f"{name} of rows with curl", np.array(got[name], dtype).tobytes(), expected[name].tobytes())
+        for name, array in expected.items():
+            self.equal(f"{name} of rows with curl", np.array(got[name], array.dtype).tobytes(), array.tobytes())
 
     def tensors(self):
         """A bare ONNX model computes what ONNX Runtime computes here, and the same over every door."""
         session = onnxruntime.InferenceSession(str(self.options.folder / "models" / f"{ONNX}.onnx"), providers=["CPUExecutionProvider"])
         random = np.random.default_rng(1)
-        arrays = {}
+        given = {}
         for i in session.get_inputs():
             shape = [5] + i.shape[1:]
-            arrays[i.name] = (random.integers(0, 2, shape) if i.name == "category" else random.standard_normal(shape)).astype(np.float32)
-        (want,) = session.run(None, arrays)
+            given[i.name] = (random.integers(0, 2, shape) if i.name == "category" else random.standard_normal(shape)).astype(np.float32)
+        (want,) = session.run(None, given)
         results = []
         for client, kit, forms in ((self.http, triton_http, [{"binary_data": True}, {"binary_data": False}]), (self.grpc, triton_grpc, [{}])):
             for form in forms:
-                inputs = [kit.InferInput(name, a.shape, "FP32") for name, a in arrays.items()]
-                for tensor, a in zip(inputs, arrays.values()):
+                inputs = [kit.InferInput(name, a.shape, "FP32") for name, a in given.items()]
+                for tensor, a in zip(inputs, given.values()):
                     tensor.set_data_from_numpy(a, **form)
                 results.append(client.infer(ONNX, inputs, outputs=[kit.InferRequestedOutput("probability", **form)]).as_numpy("probability"))
         for got in results:
@@ -170,7 +172,7 @@ class Clients:
 
     def repository(self):
         index = {m["name"]: m["state"] for m in self.http.get_model_repository_index()}
-        self.equal("index", index, {"table": "READY", "sequence": "READY", ONNX: "READY", "denoiser": "READY"})
+        self.equal("index", index, {"table": "READY", "sequence": "READY", ONNX: "READY"})
         self.http.unload_model("sequence")
         self.true("unloaded", not self.grpc.is_model_ready("sequence"))
         self.grpc.load_model("sequence")
@@ -252,6 +254,11 @@ def values(row):
 def read_scores(path):
     with open(path) as f:
         return {row["customer"]: row for row in map(json.loads, f)}
+
+
+def arrays(model, customers, want):
+    """The outputs that a model gives for customers."""
+    return {name: np.array([want[c][name] for c in customers], dtype=dtype) for name, dtype in OUTPUTS[model].items()}
 
 
 def read_features(path, width):
