@@ -63,9 +63,18 @@ type Options struct {
 	Retention  time.Duration // Expire deletes customers whose last event is older; 0 keeps them for ever
 	Log        *slog.Logger  // of what an operator should know, never of customers; nil for none
 
-	fs      vfs.FS        // for tests; nil for the file system
-	reserve int64         // bytes of disk that are given up when it is full; 0 for 32 MiB
-	retry   time.Duration // between looks for room on a full disk; 0 for a second
+	// Repair cuts a damaged log of the last appends where it ceases to make sense,
+	// which loses what comes after; a copy of it is kept. Without it such a store
+	// is not opened, unless the machine was started anew since, under a Sync that
+	// lets the loss of power cost the end of the log.
+	Repair bool
+
+	// For tests.
+	fs       vfs.FS        // nil for the file system
+	memTable int64         // bytes that the database gathers before it writes a table; 0 for 8 MiB
+	reserve  int64         // bytes of disk that are given up when it is full; 0 for 32 MiB
+	retry    time.Duration // between looks for room on a full disk; 0 for a second
+	run      string        // of the machine; "" for what the operating system says
 }
 
 // A Request is what Append is given.

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -167,25 +169,16 @@ func (d *disk) watch(interval time.Duration, failed func(error)) {
 	}
 }
 
-// syncLogs does the fsyncs that were answered before they were done.
+// syncLogs does the fsyncs that were answered before they were done, and waits
+// for those of logs that are being closed.
 func (d *disk) syncLogs() error {
 	d.mu.Lock()
-	var dirty []*logFile
-	for f := range d.logs {
-		if f.dirty.Swap(false) {
-			dirty = append(dirty, f)
-		}
-	}
+	logs := slices.Collect(maps.Keys(d.logs))
 	d.mu.Unlock()
-	for _, f := range dirty {
-		f.closes.Lock()
-		if !f.closed {
-			if err := f.File.Sync(); err != nil {
-				f.closes.Unlock()
-				return fmt.Errorf("customers: syncing the log: %w", err)
-			}
+	for _, f := range logs {
+		if err := f.sync(); err != nil {
+			return fmt.Errorf("customers: syncing the log: %w", err)
 		}
-		f.closes.Unlock()
 	}
 	return nil
 }
@@ -267,7 +260,7 @@ type logFile struct {
 	vfs.File
 	disk   *disk
 	dirty  atomic.Bool
-	closes sync.Mutex
+	syncs  sync.Mutex // guards closed, and lets one sync at a time
 	closed bool
 }
 
@@ -280,17 +273,28 @@ func (f *logFile) Write(p []byte) (int, error) {
 func (f *logFile) Sync() error     { return nil }
 func (f *logFile) SyncData() error { return nil }
 
+// sync does what Sync only said.
+func (f *logFile) sync() error {
+	f.syncs.Lock()
+	defer f.syncs.Unlock()
+	if f.closed || !f.dirty.Swap(false) {
+		return nil
+	}
+	return f.File.Sync()
+}
+
 // Close lets the disk have the log in its own time: the commits that wait for
 // the next log should not wait for this one.
 func (f *logFile) Close() error {
-	f.disk.mu.Lock()
-	delete(f.disk.logs, f)
-	f.disk.mu.Unlock()
 	f.disk.closing.Go(func() {
-		f.closes.Lock()
-		defer f.closes.Unlock()
+		err := f.sync()
+		f.syncs.Lock()
+		defer f.syncs.Unlock()
 		f.closed = true
-		if err := errors.Join(f.File.Sync(), f.File.Close()); err != nil {
+		f.disk.mu.Lock()
+		delete(f.disk.logs, f)
+		f.disk.mu.Unlock()
+		if err := errors.Join(err, f.File.Close()); err != nil {
 			f.disk.log.Error("customers: a log could not be synced: the loss of power may cost what is in it", "error", err)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -25,9 +26,9 @@ const (
 	formatText = "moments customers 1\n"
 )
 
-// Memory and disk that the database takes whatever the cache.
+// Bounds of what the database takes whatever the cache: so many tables in
+// memory, of Options.memTable each, and so many files.
 const (
-	memTableSize  = 8 << 20
 	memTables     = 4
 	mostOpenFiles = 512
 )
@@ -46,6 +47,7 @@ func (o *Options) complete() error {
 	}
 	setDefault(&o.Interval, time.Second)
 	setDefault(&o.CacheBytes, 256<<20)
+	setDefault(&o.memTable, 8<<20)
 	setDefault(&o.reserve, 32<<20)
 	setDefault(&o.retry, time.Second)
 	if o.Sync != Interval {
@@ -56,6 +58,9 @@ func (o *Options) complete() error {
 	}
 	if o.fs == nil {
 		o.fs = vfs.Default
+	}
+	if o.run == "" {
+		o.run = machineRun()
 	}
 	return nil
 }
@@ -88,6 +93,7 @@ type Store struct {
 	failedMu sync.Mutex
 	failed   error // nothing can be promised any more
 	watcher  sync.WaitGroup
+	grown    chan struct{} // told when the database wrote tables
 }
 
 // Open opens the store in a folder, and makes it where there is none or an
@@ -97,7 +103,7 @@ func Open(dir string, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		dir: dir, options: o, cache: newCache(o.CacheBytes / 4 * 3),
+		dir: dir, options: o, cache: newCache(o.CacheBytes / 4 * 3), grown: make(chan struct{}, 1),
 		readers: map[*infer.Scorer]*reader{}, fingerprints: map[fingerprint]bool{},
 	}
 	s.disk = newDisk(o.fs, dir, &o)
@@ -105,6 +111,7 @@ func Open(dir string, o Options) (*Store, error) {
 		return nil, fmt.Errorf("customers: %s: %w", dir, s.explain(err))
 	}
 	s.watcher.Go(func() { s.disk.watch(o.Interval, s.fail) })
+	s.watcher.Go(s.noteExtents)
 	return s, nil
 }
 
@@ -123,10 +130,10 @@ func (s *Store) open() (err error) {
 		}
 	}()
 	s.disk.holdReserve()
-	if err := s.openDatabase(exists); err != nil {
+	if err := s.openCutting(exists); err != nil {
 		return err
 	}
-	if err := s.readIndex(); err != nil {
+	if err := errors.Join(s.noteRun(), s.readIndex()); err != nil {
 		return errors.Join(err, s.db.Close())
 	}
 	return nil
@@ -144,17 +151,24 @@ func (s *Store) openDatabase(exists bool) (err error) {
 		FS: s.disk, Lock: s.lock, ErrorIfNotExists: exists, ErrorIfExists: !exists,
 		FormatMajorVersion: pebble.FormatTableFormatV6,
 		CacheSize:          s.options.CacheBytes / 4,
-		MemTableSize:       memTableSize, MemTableStopWritesThreshold: memTables,
+		MemTableSize:       uint64(s.options.memTable), MemTableStopWritesThreshold: memTables,
 		MaxOpenFiles:               mostOpenFiles,
 		CompactionConcurrencyRange: func() (int, int) { return 1, 2 },
 		Logger:                     logger{s},
-		EventListener:              &pebble.EventListener{DataCorruption: s.corrupted, BackgroundError: s.background},
+		EventListener: &pebble.EventListener{
+			DataCorruption: s.corrupted, BackgroundError: s.background,
+			FlushEnd: func(pebble.FlushInfo) { s.grow() }, CompactionEnd: func(pebble.CompactionInfo) { s.grow() },
+		},
 	}
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
 	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionBalanced })
 	s.db, err = pebble.Open(s.dir, o)
+	var system syscall.Errno
+	if err != nil && !errors.As(err, &system) { // then it is what was found, not how it was read
+		err = fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
 	return err
 }
 
@@ -173,9 +187,9 @@ func (s *Store) enter() (exists bool, err error) {
 		if i := slices.IndexFunc(names, func(name string) bool { return name != formatName+".new" && name != "lost+found" }); i >= 0 {
 			return false, fmt.Errorf("the folder holds %s but no %s, so it is no store of customers: name a new or an empty folder", names[i], formatName)
 		}
-		return false, s.writeFormat()
+		return false, s.writeFile(formatName, formatText)
 	}
-	if err := s.checkFormat(); err != nil {
+	if err := errors.Join(s.checkFormat(), s.checkExtent()); err != nil {
 		return false, err
 	}
 	isData := func(name string) bool {
@@ -184,18 +198,19 @@ func (s *Store) enter() (exists bool, err error) {
 	return slices.ContainsFunc(names, isData), nil
 }
 
-// writeFormat says what the folder is, before there is anything else in it.
-func (s *Store) writeFormat() error {
-	fs, name := s.disk.FS, s.disk.path(formatName)
-	f, err := fs.Create(name+".new", vfs.WriteCategoryUnspecified)
+// writeFile writes a file of the store's own so that a crash leaves the old one
+// or the new one.
+func (s *Store) writeFile(name, text string) error {
+	fs, path := s.disk.FS, s.disk.path(name)
+	f, err := fs.Create(path+".new", vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write([]byte(formatText))
+	_, err = f.Write([]byte(text))
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	if err := fs.Rename(name+".new", name); err != nil {
+	if err := fs.Rename(path+".new", path); err != nil {
 		return err
 	}
 	folder, err := fs.OpenDir(s.dir)
@@ -205,20 +220,24 @@ func (s *Store) writeFormat() error {
 	return errors.Join(folder.Sync(), folder.Close())
 }
 
-func (s *Store) checkFormat() error {
-	f, err := s.disk.FS.Open(s.disk.path(formatName))
+// readFile reads the beginning of a file of the store's own.
+func (s *Store) readFile(name string) (string, error) {
+	f, err := s.disk.FS.Open(s.disk.path(name))
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, 1<<10))
-	if err != nil {
-		return err
+	return string(text), err
+}
+
+// checkFormat makes sure that the folder was written by this version.
+func (s *Store) checkFormat() error {
+	text, err := s.readFile(formatName)
+	if err == nil && text != formatText {
+		err = fmt.Errorf("%s says %q, want %q: it was written by another version, or is no store of customers", formatName, text, formatText)
 	}
-	if string(text) != formatText {
-		return fmt.Errorf("%s says %q, want %q: it was written by another version, or is no store of customers", formatName, text, formatText)
-	}
-	return nil
+	return err
 }
 
 // readIndex reads what is kept in memory.
@@ -246,7 +265,7 @@ func (s *Store) readIndex() error {
 func (s *Store) explain(err error) error {
 	switch {
 	case errors.Is(err, ErrDamaged):
-	case pebble.IsCorruptionError(err), errors.Is(err, pebble.ErrDBDoesNotExist), errors.Is(err, fs.ErrNotExist), errors.Is(err, pebble.ErrDBNotPristine):
+	case pebble.IsCorruptionError(err), errors.Is(err, fs.ErrNotExist):
 		err = fmt.Errorf("%w: %w", ErrDamaged, err)
 	default:
 		return err
@@ -331,8 +350,8 @@ func (s *Store) commit(b *pebble.Batch, o *pebble.WriteOptions) (err error) {
 	return nil
 }
 
-// stuck is how long Close waits for room on a full disk.
-const stuck = 5 * time.Second
+// stuck is how many looks for room on a full disk Close waits for.
+const stuck = 5
 
 // Close ends the use of the store. Calls under way end first; where the disk is
 // so full that they cannot, it gives up after a while: what was acknowledged is
@@ -340,7 +359,7 @@ const stuck = 5 * time.Second
 func (s *Store) Close() error {
 	done := make(chan error, 1)
 	go func() { done <- s.close() }()
-	patience := time.NewTicker(stuck)
+	patience := time.NewTicker(stuck * s.options.retry)
 	defer patience.Stop()
 	for {
 		select {
@@ -366,10 +385,14 @@ func (s *Store) close() error {
 	if s.failure() == nil {
 		flushed = s.db.Flush() // so that the next start has nothing to replay
 	}
-	err := errors.Join(flushed, s.db.Close(), s.lock.Close())
+	err := errors.Join(flushed, s.db.Close())
 	close(s.disk.stop)
 	s.watcher.Wait()
 	s.disk.closing.Wait()
+	if err == nil {
+		err = errors.Join(s.noteExtent(), s.forgetRun())
+	}
+	err = errors.Join(err, s.lock.Close())
 	if err != nil {
 		return fmt.Errorf("customers: %w", err)
 	}
