@@ -37,16 +37,8 @@ type plantedMoment struct {
 	Events  int    `json:"events"`
 	Planted figure `json:"planted_points"`
 	Found   figure `json:"found_points"`
-}
 
-// A plantedCause says how often the event that the model is moved by most is
-// the one that truly moved the outcome most, or one of equal effect.
-type plantedCause struct {
-	Target      string `json:"target"`
-	Customers   int    `json:"customers"`   // with a cause of over 5 points
-	Hits        figure `json:"hits"`        // share
-	Chance      figure `json:"chance"`      // share that a random event would hit
-	Correlation figure `json:"correlation"` // of planted and found effects, over all events
+	sizePlanted, sizeFound float64 // means without the signs
 }
 
 // plantedAnomaly says how well planted anomalies are flagged.
@@ -103,8 +95,7 @@ func (p *planted) print(out io.Writer) {
 	}
 	w.Flush()
 	for _, c := range p.Causes {
-		fmt.Fprintf(out, "%s: the event found to matter most is the planted cause for %.0f %% of %d customers (by chance %.0f %%); correlation over all events %.2f\n",
-			c.Target, 100*c.Hits, c.Customers, 100*c.Chance, c.Correlation)
+		c.print(out)
 	}
 
 	a := p.Anomalies

@@ -210,8 +210,10 @@ func (u *unseen) compareMoments(ctx context.Context, c *console, bundle *weights
 		return nil
 	})
 	for t, target := range synthetic.Targets {
-		result.Moments = append(result.Moments, u.meanEffects(t, found)...)
-		result.Causes = append(result.Causes, u.hitCauses(t, target, found))
+		moments := u.meanEffects(t, found)
+		cause := u.hitCauses(t, target, found)
+		cause.Tau = rankAgreement(moments)
+		result.Moments, result.Causes = append(result.Moments, moments...), append(result.Causes, cause)
 	}
 	return err
 }
@@ -244,69 +246,24 @@ func (u *unseen) meanEffects(t int, found [][2][]float64) []plantedMoment {
 				m = &plantedMoment{Target: synthetic.Targets[t], Type: kind}
 				byType[kind] = m
 			}
+			planted := u.truths[i].Impact[t][e]
 			m.Events++
 			m.Found += figure(100 * points)
-			m.Planted += figure(100 * u.truths[i].Impact[t][e])
+			m.Planted += figure(100 * planted)
+			m.sizeFound += math.Abs(points)
+			m.sizePlanted += math.Abs(planted)
 		}
 	}
 	var all []plantedMoment
 	for _, m := range byType {
 		m.Found /= figure(m.Events)
 		m.Planted /= figure(m.Events)
+		m.sizeFound /= float64(m.Events)
+		m.sizePlanted /= float64(m.Events)
 		all = append(all, *m)
 	}
 	slices.SortFunc(all, func(a, b plantedMoment) int {
 		return cmp.Or(cmp.Compare(math.Abs(float64(b.Planted)), math.Abs(float64(a.Planted))), cmp.Compare(a.Type, b.Type))
 	})
 	return all
-}
-
-// hitCauses compares the event found to move a customer most with the planted
-// cause.
-func (u *unseen) hitCauses(t int, target string, found [][2][]float64) plantedCause {
-	var x, y []float64
-	customers, hits, chance := 0, 0, 0.
-	for i := range found {
-		x, y = append(x, u.truths[i].Impact[t]...), append(y, found[i][t]...)
-		cause := u.truths[i].Cause[t]
-		if cause == nil {
-			continue
-		}
-		equals := append([]int{cause.Event}, cause.Ties...)
-		slices.Sort(equals)
-		equals = slices.Compact(equals)
-		customers++
-		chance += float64(len(equals)) / float64(len(found[i][t]))
-		if slices.Contains(equals, largest(found[i][t])) {
-			hits++
-		}
-	}
-	return plantedCause{
-		Target: target, Customers: customers, Hits: figure(float64(hits) / float64(customers)),
-		Chance: figure(chance / float64(customers)), Correlation: figure(correlation(x, y)),
-	}
-}
-
-// largest is the position of the value of largest size.
-func largest(values []float64) int {
-	best := 0
-	for i, v := range values {
-		if math.Abs(v) > math.Abs(values[best]) {
-			best = i
-		}
-	}
-	return best
-}
-
-// correlation is Pearson's.
-func correlation(x, y []float64) float64 {
-	mx, _ := metric.MeanSD(x)
-	my, _ := metric.MeanSD(y)
-	var xy, xx, yy float64
-	for i := range x {
-		xy += (x[i] - mx) * (y[i] - my)
-		xx += (x[i] - mx) * (x[i] - mx)
-		yy += (y[i] - my) * (y[i] - my)
-	}
-	return xy / math.Sqrt(xx*yy)
 }

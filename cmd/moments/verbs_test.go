@@ -343,7 +343,7 @@ func TestDemoFindsWhatWasPlanted(t *testing.T) {
 		}
 	}
 	for _, cause := range found.Causes {
-		if cause.Hits < 3*cause.Chance || cause.Correlation < 0.3 {
+		if cause.Largest < 3*cause.LargestChance || cause.Precision < cause.Largest || cause.Signs < 0.9 || cause.Correlation < 0.3 {
 			t.Errorf("%+v: want the planted causes found, far above chance", cause)
 		}
 	}
