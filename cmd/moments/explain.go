@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -15,7 +16,6 @@ import (
 	"moments/datasets"
 	"moments/features"
 	"moments/infer"
-	"moments/model"
 	"moments/weights"
 )
 
@@ -24,6 +24,7 @@ type explainCommand struct {
 	Bundle   string `arg:"" help:"Folder of the bundle."`
 	Customer string `xor:"whom" placeholder:"ID" help:"The customer whose journey is explained."`
 	All      bool   `xor:"whom" help:"Explain all journeys: by touchpoint, channel and stage, and what follows what."`
+	Check    int    `xor:"whom" placeholder:"N" help:"Check on N journeys how well impacts know what drives the score."`
 
 	Target string `placeholder:"NAME" help:"The target that texts and pages are about. Default: the first. JSON has all."`
 	JSON   bool   `name:"json" help:"Print JSON rather than text."`
@@ -56,6 +57,7 @@ are what the networks expect, not causes: only a randomised test proves a cause.
   moments explain weights/loans --customer 4711
   moments explain weights/loans --customer 4711 --html 4711.html --shapley 100
   moments explain weights/loans --all --html touchpoints.html
+  moments explain weights/loans --check 200
   moments explain weights/loans --all --at 2026-06-01 --json > touchpoints.json`
 }
 
@@ -66,8 +68,11 @@ func (v *explainCommand) Run(ctx context.Context, c *console) error {
 		return err
 	}
 	defer closeData(c, x.data)
-	if v.All {
+	switch {
+	case v.All:
 		return x.explainAll(ctx)
+	case v.Check > 0:
+		return x.explainCheck(ctx)
 	}
 	return x.explainOne(ctx)
 }
@@ -102,10 +107,10 @@ func (v *explainCommand) open(ctx context.Context, c *console) (*explaining, err
 		return nil, err
 	}
 	reasons := v.Reasons
-	if v.All {
+	if v.Customer == "" {
 		reasons = 0
 	}
-	if x.scorer, err = c.newScorer(x.bundle, infer.ScorerOptions{Reasons: reasons, SkipAnomaly: v.All}); err != nil {
+	if x.scorer, err = c.newScorer(x.bundle, infer.ScorerOptions{Reasons: reasons, SkipAnomaly: v.Customer == ""}); err != nil {
 		return nil, wrong(err)
 	}
 	if x.data, err = openData(ctx, c, task, datasets.OpenOptions{Layout: &x.bundle.Layout, NoLabels: true, Cache: -1}); err != nil {
@@ -122,20 +127,23 @@ func (v *explainCommand) open(ctx context.Context, c *console) (*explaining, err
 
 // check refuses flags that do not go together.
 func (v *explainCommand) check() error {
-	if v.Customer == "" && !v.All {
+	if v.Customer == "" && !v.All && v.Check == 0 {
 		return fmt.Errorf("explain: whom? Name one with --customer ID, or explain --all")
 	}
 	for _, flag := range []struct {
 		name  string
 		value int
 		least int
-	}{{"rows", v.Rows, 1}, {"last", v.Last, 1}, {"moments", v.Moments, 0}, {"reasons", v.Reasons, 0}, {"next", v.Next, 0}, {"shapley", v.Shapley, 0}, {"gradients", v.Gradients, 0}} {
+	}{{"rows", v.Rows, 1}, {"last", v.Last, 1}, {"moments", v.Moments, 0}, {"reasons", v.Reasons, 0}, {"next", v.Next, 0}, {"shapley", v.Shapley, 0}, {"gradients", v.Gradients, 0}, {"check", v.Check, 0}} {
 		if flag.value < flag.least {
 			return fmt.Errorf("explain: --%s is %d, want at least %d", flag.name, flag.value, flag.least)
 		}
 	}
 	if v.All && v.Shapley+v.Gradients > 0 {
 		return fmt.Errorf("explain: --shapley and --gradients check one journey; leave them out of --all")
+	}
+	if v.Check > 0 && v.HTML != "" {
+		return fmt.Errorf("explain: --check has no page; leave out --html")
 	}
 	if !v.All && v.Channel != "" {
 		return fmt.Errorf("explain: --channel is for --all")
@@ -160,27 +168,21 @@ func (v *explainCommand) targetOf(b *weights.Bundle) (int, error) {
 	return 0, fmt.Errorf("explain: bundle %s has no target %q, want one of %s", b.Name, v.Target, strings.Join(b.Targets, ", "))
 }
 
-// options are those of infer.
+// options are those of infer. A check needs all attributions.
 func (x *explaining) options() infer.ExplainOptions {
+	if x.Check > 0 {
+		o := infer.ExplainOptions{Last: x.Last, Shapley: cmp.Or(x.Shapley, 64)}
+		if slices.ContainsFunc(x.bundle.Networks, func(n weights.Network) bool { return n.Weight > 0 && seesEvents(&n) }) {
+			o.Gradients = cmp.Or(x.Gradients, 16)
+		}
+		return o
+	}
 	return infer.ExplainOptions{Last: x.Last, Shapley: x.Shapley, Gradients: x.Gradients}
 }
 
 // foretells says whether a network of the bundle says what comes next.
-func (x *explaining) foretells() (bool, error) {
-	for i := range x.bundle.Networks {
-		n := &x.bundle.Networks[i]
-		if n.Role != weights.Classifier || n.Foreign() {
-			continue
-		}
-		network, err := n.Saved.Load()
-		if err != nil {
-			return false, err
-		}
-		if _, ok := network.(*model.Journey); ok {
-			return true, nil
-		}
-	}
-	return false, nil
+func (x *explaining) foretells() bool {
+	return slices.ContainsFunc(x.bundle.Networks, func(n weights.Network) bool { return seesEvents(&n) })
 }
 
 // A laidOut is what a page can be made of.

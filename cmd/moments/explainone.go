@@ -19,16 +19,10 @@ func (x *explaining) explainOne(ctx context.Context) error {
 		return err
 	}
 	options, noNext := x.options(), ""
-	if x.Next > 0 {
-		ok, err := x.foretells()
-		if err != nil {
-			return err
-		}
-		if ok {
-			options.Next = x.Next
-		} else {
-			noNext = "Nothing is suggested: the bundle has no network that foretells the next event."
-		}
+	if x.Next > 0 && x.foretells() {
+		options.Next = x.Next
+	} else if x.Next > 0 {
+		noNext = "Nothing is suggested: the bundle has no network that foretells the next event."
 	}
 	if x.Shapley+x.Gradients > 0 {
 		x.console.log.Info("checking impacts", "orders", x.Shapley, "points", x.Gradients, "events", min(x.Last, len(journey.Events)))

@@ -144,6 +144,11 @@ func kindOf(n *weights.Network) string {
 	return strings.Join(sees, " and ")
 }
 
+// seesEvents says whether a network follows events.
+func seesEvents(n *weights.Network) bool {
+	return n.Role == weights.Classifier && !n.Foreign() && strings.HasPrefix(kindOf(n), "events")
+}
+
 // shuffled encodes the wanted cuts with what happened dealt out anew over the
 // times of their events: what a bundle loses by it, the order told it.
 func shuffled(ctx context.Context, data *datasets.Dataset, schema *features.Schema, columns []int, wanted func(cut int) bool) ([]features.Example, error) {
