@@ -37,6 +37,7 @@ var rooms = map[string]room{
 	"infer/registry":          {rooms: []string{"infer", "features", "weights"}},
 	"infer/customers":         {rooms: []string{"infer", "features"}, modules: []string{"github.com/cockroachdb/pebble/v2"}},
 	"infer/serve/metrics":     {rooms: []string{"infer", "infer/registry", "features"}, modules: []string{"github.com/prometheus/client_golang", "golang.org/x/time"}},
+	"infer/serve/page":        {rooms: []string{"infer/registry", "infer/serve/metrics", "features"}},
 	"infer/serve/journeyjson": {rooms: []string{"features"}},
 	"infer/serve":             {rooms: []string{"infer", "infer/registry", "infer/customers", "infer/serve/journeyjson", "infer/serve/protocol", "features"}, modules: []string{"github.com/prometheus/client_golang", "github.com/bytedance/sonic", "golang.org/x/time", "google.golang.org/grpc"}},
 	"infer/serve/protocol":    {rooms: []string{"infer", "infer/registry", "infer/serve/journeyjson", "features"}, modules: []string{"google.golang.org/grpc", "google.golang.org/protobuf", "github.com/bytedance/sonic"}},

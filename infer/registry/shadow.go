@@ -23,20 +23,20 @@ type Difference struct {
 
 // A ShadowReport is what a shadow has come to so far.
 type ShadowReport struct {
-	Scored  uint64 // journeys
-	Dropped uint64 // journeys that found the queue full, or no shadow
-	Failed  uint64 // journeys that the shadow could not score
-	Error   string // of the last that failed; "" for none
-	Targets []TargetReport
+	Scored  uint64         `json:"scored"`          // journeys
+	Dropped uint64         `json:"dropped"`         // journeys that found the queue full, or no shadow
+	Failed  uint64         `json:"failed"`          // journeys that the shadow could not score
+	Error   string         `json:"error,omitempty"` // of the last that failed
+	Targets []TargetReport `json:"targets"`
 }
 
 // A TargetReport compares the scores of one target.
 type TargetReport struct {
-	Target     string
-	Scored     uint64
-	Difference float64 // mean of shadow minus live
-	Absolute   float64 // mean of its size
-	Largest    float64 // its largest size
+	Target     string  `json:"target"`
+	Scored     uint64  `json:"scored"`
+	Difference float64 `json:"difference"` // mean of shadow minus live
+	Absolute   float64 `json:"absolute"`   // mean of its size
+	Largest    float64 `json:"largest"`    // its largest size
 }
 
 // defaultShadowQueue is how many journeys may wait for a shadow.

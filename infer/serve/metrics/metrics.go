@@ -10,7 +10,9 @@
 package metrics
 
 import (
+	"cmp"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -38,34 +40,33 @@ var (
 
 // Metrics are the figures of one server. Goroutines share them.
 type Metrics struct {
-	set      *prometheus.Registry
-	requests *prometheus.HistogramVec // by route and code
-	active   prometheus.Gauge
-	waits    prometheus.Histogram
-	batches  prometheus.Histogram
-	refused  *prometheus.CounterVec
-	scores   *prometheus.HistogramVec
-	changes  *prometheus.HistogramVec
+	set        *prometheus.Registry
+	requests   *prometheus.HistogramVec // by route and code
+	waits      prometheus.Histogram
+	batches    prometheus.Histogram
+	batchTimes prometheus.Histogram
+	scores     *prometheus.HistogramVec
+	changes    *prometheus.HistogramVec
 
-	models  atomic.Pointer[registry.Registry]
-	routes  sync.Map // *window by route
-	sampler sampler
+	models     atomic.Pointer[registry.Registry]
+	routes     sync.Map // *route by name
+	routeCount atomic.Int64
+	sampler    sampler
 }
 
 // New returns metrics of a server that has done nothing yet. Close them.
 func New() *Metrics {
 	m := &Metrics{
-		set:      prometheus.NewRegistry(),
-		requests: histograms("request_duration_seconds", "Time to answer a request, by route and status code.", latencyBuckets, "route", "code"),
-		active:   prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "requests_active", Help: "Requests that are being answered."}),
-		waits:    histogram("queue_wait_seconds", "Time that requests waited for a worker.", latencyBuckets),
-		batches:  histogram("batch_journeys", "Journeys that were scored at once.", batchBuckets),
-		refused:  prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "requests_refused_total", Help: "Requests that were turned away, by reason."}, []string{"reason"}),
-		scores:   histograms("score", "Scores, by model and target: calibrated probabilities and, of the anomaly, p-values.", shareBuckets, "model", "target"),
-		changes:  histograms("shadow_difference", "Score of the shadow minus that of the live version, by model and target.", changeBuckets, "model", "target"),
+		set:        prometheus.NewRegistry(),
+		requests:   histograms("request_duration_seconds", "Time to answer a request, by route and status code.", latencyBuckets, "route", "code"),
+		waits:      histogram("queue_wait_seconds", "Time that requests waited for a worker.", latencyBuckets),
+		batches:    histogram("batch_journeys", "Journeys that were scored at once.", batchBuckets),
+		batchTimes: histogram("batch_duration_seconds", "Time to score journeys at once.", latencyBuckets),
+		scores:     histograms("score", "Scores, by model and target: calibrated probabilities and, of the anomaly, p-values.", shareBuckets, "model", "target"),
+		changes:    histograms("shadow_difference", "Score of the shadow minus that of the live version, by model and target.", changeBuckets, "model", "target"),
 	}
 	m.sampler.start()
-	m.set.MustRegister(m.requests, m.active, m.waits, m.batches, m.refused, m.scores, m.changes, (*modelCollector)(m),
+	m.set.MustRegister(m.requests, m.waits, m.batches, m.batchTimes, m.scores, m.changes, (*modelCollector)(m),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -101,86 +102,61 @@ func (m *Metrics) Counter(name, help string, value func() float64) {
 	m.set.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, value))
 }
 
-// Route counts and times the requests that a handler answers. route is what the
-// server calls it, without what a client chooses, such as customers' names.
-func (m *Metrics) Route(route string, next http.Handler) http.Handler {
-	t := m.Timer(route)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		status := statusWriter{ResponseWriter: w, code: http.StatusOK}
-		m.active.Inc()
-		began := time.Now()
-		defer func() {
-			m.active.Dec()
-			t.Ended(strconv.Itoa(status.code), status.code >= 500, time.Since(began))
-		}()
-		next.ServeHTTP(&status, r)
-	})
-}
-
-// A statusWriter remembers the status.
-type statusWriter struct {
-	http.ResponseWriter
-	code    int
-	written bool
-}
-
-func (w *statusWriter) WriteHeader(code int) {
-	if !w.written {
-		w.code, w.written = code, code >= 200
-	}
-	w.ResponseWriter.WriteHeader(code)
-}
-
-func (w *statusWriter) Write(b []byte) (int, error) {
-	w.written = true
-	return w.ResponseWriter.Write(b)
-}
-
-// Unwrap lets http.ResponseController reach what is behind.
-func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// A Timer counts and times the calls of one route, for those that no Route
-// wraps, such as gRPC's.
-type Timer struct {
-	metrics *Metrics
-	route   string
-	window  *window
-	codes   sync.Map // prometheus.Observer by code
-}
-
-// Timer returns a timer; those of one route share their figures.
-func (m *Metrics) Timer(route string) *Timer {
-	w, _ := m.routes.LoadOrStore(route, &window{})
-	return &Timer{metrics: m, route: route, window: w.(*window)}
-}
-
-// Ended counts a call. code is the protocol's, one of few; failed says that the
-// server is to blame.
-func (t *Timer) Ended(code string, failed bool, took time.Duration) {
-	o, ok := t.codes.Load(code)
+// Request counts and times a request that has been answered, however it came.
+// route is what the server calls it, without what a client chooses, such as
+// customers' names; status is as HTTP has it.
+func (m *Metrics) Request(route string, status int, took time.Duration) {
+	r := m.route(route)
+	o, ok := r.observers.Load(status)
 	if !ok {
-		o, _ = t.codes.LoadOrStore(code, t.metrics.requests.WithLabelValues(t.route, code))
+		o, _ = r.observers.LoadOrStore(status, m.requests.WithLabelValues(r.name, strconv.Itoa(status)))
 	}
 	o.(prometheus.Observer).Observe(took.Seconds())
-	t.window.add(time.Now(), took, failed)
+	r.window.add(time.Now(), took, status >= 500)
 }
 
-// Waited counts the time that work waited in a queue.
+// A route is what requests of one kind have in common.
+type route struct {
+	name      string
+	window    window
+	observers sync.Map // prometheus.Observer by status
+}
+
+// maxRoutes bounds the memory that unforeseen names take.
+const maxRoutes = 200
+
+func (m *Metrics) route(name string) *route {
+	if r, ok := m.routes.Load(name); ok {
+		return r.(*route)
+	}
+	if m.routeCount.Add(1) > maxRoutes {
+		name = "other"
+	}
+	r, _ := m.routes.LoadOrStore(name, &route{name: name})
+	return r.(*route)
+}
+
+// Waited counts the time that a request waited for its turn.
 func (m *Metrics) Waited(d time.Duration) { m.waits.Observe(d.Seconds()) }
 
 // Batch counts journeys that were scored at once.
-func (m *Metrics) Batch(journeys int) { m.batches.Observe(float64(journeys)) }
+func (m *Metrics) Batch(journeys int, took time.Duration) {
+	m.batches.Observe(float64(journeys))
+	m.batchTimes.Observe(took.Seconds())
+}
 
-// Refused counts a request that was turned away. reason is one of few words.
-func (m *Metrics) Refused(reason string) { m.refused.WithLabelValues(reason).Inc() }
-
-// Scored counts a score of a bundle.
-func (m *Metrics) Scored(model *registry.Model, s *infer.Score) {
+// Scored counts the score of a bundle. On a sample of the journeys, at most
+// fifty a second, it measures drift; j is copied, and nil where the journey is
+// not at hand.
+func (m *Metrics) Scored(model *registry.Model, j *features.Journey, s *infer.Score) {
 	for t, p := range s.Probabilities {
 		m.scores.WithLabelValues(model.Name, model.Bundle.Targets[t]).Observe(float64(p))
 	}
 	if s.Anomaly == s.Anomaly { // there is a detector
 		m.scores.WithLabelValues(model.Name, infer.AnomalyTarget).Observe(s.Anomaly)
+	}
+	if j != nil {
+		m.sampler.add(model, j, s.Cutoff)
 	}
 }
 
@@ -189,27 +165,19 @@ func (m *Metrics) Difference(d registry.Difference) {
 	m.changes.WithLabelValues(d.Model, d.Target).Observe(d.After - d.Before)
 }
 
-// Journey looks at a journey that a bundle has scored: it measures drift on a
-// sample, and copies and encodes no more than fifty journeys a second.
-func (m *Metrics) Journey(model *registry.Model, j *features.Journey, c features.Cutoff) {
-	m.sampler.add(model, j, c)
-}
-
 // Drift is how far a model's columns have drifted, the farthest first; nil
 // before enough journeys.
 func (m *Metrics) Drift(model string) []Drift { return m.sampler.report(model) }
 
-// Latencies are those of the last minute, of the routes that were asked for, in
-// the order given.
-func (m *Metrics) Latencies(routes ...string) []Latency {
+// Latencies are those of the last minute, by route.
+func (m *Metrics) Latencies() []Latency {
 	now := time.Now()
 	var all []Latency
-	for _, route := range routes {
-		if w, ok := m.routes.Load(route); ok {
-			l := w.(*window).read(now)
-			l.Route = route
-			all = append(all, l)
-		}
+	for name, r := range m.routes.Range {
+		l := r.(*route).window.read(now)
+		l.Route = name.(string)
+		all = append(all, l)
 	}
+	slices.SortFunc(all, func(a, b Latency) int { return cmp.Compare(a.Route, b.Route) })
 	return all
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"moments/infer"
 	"moments/infer/internal/testbundle"
 	"moments/infer/registry"
 )
@@ -43,39 +44,23 @@ func wantLines(t *testing.T, text string, lines ...string) {
 	}
 }
 
-func TestRoutesAreCountedAndTimed(t *testing.T) {
+func TestRequestsAreCountedAndTimed(t *testing.T) {
 	m := New()
 	defer m.Close()
-	h := m.Route("/v1/score", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch r.URL.Path {
-		case "/bad":
-			w.WriteHeader(http.StatusBadRequest)
-		case "/broken":
-			w.WriteHeader(http.StatusServiceUnavailable)
-			w.WriteHeader(http.StatusOK) // comes too late
-		case "/panic":
-			panic(http.ErrAbortHandler)
-		}
-		io.WriteString(w, "ok")
-		if err := http.NewResponseController(w).Flush(); err != nil {
-			t.Error(err)
-		}
-	}))
-	for _, path := range []string{"/", "/", "/bad", "/broken"} {
-		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", path, nil))
+	for _, status := range []int{200, 200, 400, 503} {
+		m.Request("POST /v1/score", status, 3*time.Millisecond)
 	}
-	func() {
-		defer func() { recover() }()
-		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/panic", nil))
-	}()
-	m.Timer("/v1/score").Ended("200", false, time.Millisecond)
-	wantLines(t, scrape(t, m),
-		`moments_request_duration_seconds_count{code="200",route="/v1/score"} 4`,
-		`moments_request_duration_seconds_count{code="400",route="/v1/score"} 1`,
-		`moments_request_duration_seconds_count{code="503",route="/v1/score"} 1`,
-		`moments_requests_active 0`)
-	if got := m.Latencies("/none", "/v1/score"); len(got) != 1 || got[0].Route != "/v1/score" {
-		t.Errorf("latencies %+v", got)
+	for i := range 2 * maxRoutes {
+		m.Request(fmt.Sprint("GET /", i), 200, 0)
+	}
+	text := scrape(t, m)
+	wantLines(t, text,
+		`moments_request_duration_seconds_count{code="200",route="POST /v1/score"} 2`,
+		`moments_request_duration_seconds_sum{code="200",route="POST /v1/score"} 0.006`,
+		`moments_request_duration_seconds_count{code="400",route="POST /v1/score"} 1`,
+		`moments_request_duration_seconds_count{code="503",route="POST /v1/score"} 1`)
+	if n := strings.Count(text, "moments_request_duration_seconds_count"); n != len(m.Latencies())+2 || n > maxRoutes+3 {
+		t.Errorf("%d series of %d routes, want %d routes at most", n, len(m.Latencies()), maxRoutes+1)
 	}
 }
 
@@ -83,12 +68,11 @@ func TestFiguresOfTheServer(t *testing.T) {
 	m := New()
 	defer m.Close()
 	m.Waited(2 * time.Millisecond)
-	m.Batch(3)
-	m.Refused("queue full")
+	m.Batch(3, time.Millisecond)
 	m.Gauge("queue_length", "Requests that wait.", func() float64 { return 7 })
 	m.Counter("customers_expired_total", "Customers deleted for their age.", func() float64 { return 9 })
 	wantLines(t, scrape(t, m), `moments_queue_wait_seconds_sum 0.002`, `moments_batch_journeys_bucket{le="4"} 1`, `moments_batch_journeys_bucket{le="2"} 0`,
-		`moments_requests_refused_total{reason="queue full"} 1`, `moments_queue_length 7`, `moments_customers_expired_total 9`)
+		`moments_batch_duration_seconds_sum 0.001`, `moments_queue_length 7`, `moments_customers_expired_total 9`)
 }
 
 // served is a registry with a shadow, followed by metrics.
@@ -124,12 +108,8 @@ func TestScoresShadowsAndDrift(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m.Scored(model, &s)
+		m.Scored(model, j, &s)
 		r.Mirror(model, j, c, &s)
-	}
-	for i := 0; i < 2*driftLeast; i++ {
-		j := &journeys[i%len(journeys)]
-		m.Journey(model, j, testbundle.Cutoff(j))
 	}
 	r.Close() // what has been mirrored may be dropped
 	m.Close() // waits for the sample
@@ -163,10 +143,10 @@ func TestSampleIsBounded(t *testing.T) {
 	defer release()
 	j := testbundle.Journeys(1, 1)[0]
 	for range 20_000 {
-		m.Journey(model, &j, testbundle.Cutoff(&j))
+		m.Scored(model, &j, &infer.Score{Cutoff: testbundle.Cutoff(&j).Time})
 	}
 	m.Close()
-	m.Journey(model, &j, testbundle.Cutoff(&j)) // comes too late, and nothing happens
+	m.Scored(model, &j, &infer.Score{}) // comes too late, and nothing happens
 	tr := m.sampler.tracker(model)
 	if tr.seen == 0 || tr.seen > 2*sampleBurst {
 		t.Errorf("%d journeys of 20000 were taken, want some, and about %d at most", tr.seen, sampleBurst)
@@ -181,7 +161,6 @@ func TestSampleIsBounded(t *testing.T) {
 func Example() {
 	m := New()
 	defer m.Close()
-	hello := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") })
-	http.Handle("/hello", m.Route("/hello", hello))
-	http.Handle("/metrics", m.Handler())
+	m.Request("POST /v1/score", http.StatusOK, 300*time.Microsecond)
+	http.Handle("GET /metrics", m.Handler())
 }

@@ -67,9 +67,13 @@ func (s *sampler) close() {
 
 // add puts a copy of the journey in the queue, or lets it pass where the queue
 // is full or enough have been taken.
-func (s *sampler) add(m *registry.Model, j *features.Journey, c features.Cutoff) {
-	if m.Bundle == nil || c.Events > sampledEvents || len(s.queue) == cap(s.queue) || !s.limit.Allow() {
+func (s *sampler) add(m *registry.Model, j *features.Journey, cutoff int64) {
+	if len(j.Events) > sampledEvents || len(s.queue) == cap(s.queue) || !s.limit.Allow() {
 		return
+	}
+	c := features.Cutoff{Time: cutoff}
+	for c.Events < len(j.Events) && j.Events[c.Events].Time <= cutoff {
+		c.Events++
 	}
 	t := s.tracker(m)
 	if t == nil {
