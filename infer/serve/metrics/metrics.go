@@ -42,6 +42,7 @@ var (
 type Metrics struct {
 	set        *prometheus.Registry
 	requests   *prometheus.HistogramVec // by route and code
+	active     prometheus.Gauge
 	waits      prometheus.Histogram
 	batches    prometheus.Histogram
 	batchTimes prometheus.Histogram
@@ -59,6 +60,7 @@ func New() *Metrics {
 	m := &Metrics{
 		set:        prometheus.NewRegistry(),
 		requests:   histograms("request_duration_seconds", "Time to answer a request, by route and status code.", latencyBuckets, "route", "code"),
+		active:     prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "requests_active", Help: "Requests that are being answered."}),
 		waits:      histogram("queue_wait_seconds", "Time that requests waited for a worker.", latencyBuckets),
 		batches:    histogram("batch_journeys", "Journeys that were scored at once.", batchBuckets),
 		batchTimes: histogram("batch_duration_seconds", "Time to score journeys at once.", latencyBuckets),
@@ -66,7 +68,7 @@ func New() *Metrics {
 		changes:    histograms("shadow_difference", "Score of the shadow minus that of the live version, by model and target.", changeBuckets, "model", "target"),
 	}
 	m.sampler.start()
-	m.set.MustRegister(m.requests, m.waits, m.batches, m.batchTimes, m.scores, m.changes, (*modelCollector)(m),
+	m.set.MustRegister(m.requests, m.active, m.waits, m.batches, m.batchTimes, m.scores, m.changes, (*modelCollector)(m),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -135,6 +137,10 @@ func (m *Metrics) route(name string) *route {
 	r, _ := m.routes.LoadOrStore(name, &route{name: name})
 	return r.(*route)
 }
+
+// Active counts the requests that are being answered: 1 when one begins, -1 when
+// it ends.
+func (m *Metrics) Active(n float64) { m.active.Add(n) }
 
 // Waited counts the time that a request waited for its turn.
 func (m *Metrics) Waited(d time.Duration) { m.waits.Observe(d.Seconds()) }

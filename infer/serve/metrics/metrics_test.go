@@ -67,11 +67,14 @@ func TestRequestsAreCountedAndTimed(t *testing.T) {
 func TestFiguresOfTheServer(t *testing.T) {
 	m := New()
 	defer m.Close()
+	m.Active(1)
+	m.Active(1)
+	m.Active(-1)
 	m.Waited(2 * time.Millisecond)
 	m.Batch(3, time.Millisecond)
 	m.Gauge("queue_length", "Requests that wait.", func() float64 { return 7 })
 	m.Counter("customers_expired_total", "Customers deleted for their age.", func() float64 { return 9 })
-	wantLines(t, scrape(t, m), `moments_queue_wait_seconds_sum 0.002`, `moments_batch_journeys_bucket{le="4"} 1`, `moments_batch_journeys_bucket{le="2"} 0`,
+	wantLines(t, scrape(t, m), `moments_requests_active 1`, `moments_queue_wait_seconds_sum 0.002`, `moments_batch_journeys_bucket{le="4"} 1`, `moments_batch_journeys_bucket{le="2"} 0`,
 		`moments_batch_duration_seconds_sum 0.001`, `moments_queue_length 7`, `moments_customers_expired_total 9`)
 }
 
