@@ -46,16 +46,44 @@ func (s *Scorer) AnomalyScores(examples []features.Example) ([]float32, error) {
 
 // ScoreJourney scores one journey, on the calling goroutine.
 func (s *Scorer) ScoreJourney(j *features.Journey, c features.Cutoff) (Score, error) {
+	scores := make([]Score, 1)
+	err := s.scoreTogether([]features.Journey{*j}, []features.Cutoff{c}, scores)
+	return scores[0], err
+}
+
+// ScoreJourneys scores journeys, each at its cutoff and in their order, on the
+// calling goroutine. Together they take less time than one by one.
+func (s *Scorer) ScoreJourneys(journeys []features.Journey, cutoffs []features.Cutoff) ([]Score, error) {
+	if len(journeys) != len(cutoffs) {
+		return nil, fmt.Errorf("infer: %d journeys and %d cutoffs, want one each", len(journeys), len(cutoffs))
+	}
+	scores := make([]Score, len(journeys))
+	for from := 0; from < len(journeys); from += jobRows {
+		to := min(from+jobRows, len(journeys))
+		if err := s.scoreTogether(journeys[from:to], cutoffs[from:to], scores[from:to]); err != nil {
+			return nil, err
+		}
+	}
+	return scores, nil
+}
+
+// scoreTogether scores up to jobRows journeys.
+func (s *Scorer) scoreTogether(journeys []features.Journey, cutoffs []features.Cutoff, scores []Score) error {
 	w := s.workers.Get().(*worker)
 	defer s.workers.Put(w)
-	examples, scores := make([]features.Example, 1), make([]Score, 1)
-	if err := w.encode(j, c, &examples[0]); err != nil {
-		return Score{}, err
+	for len(w.examples) < len(journeys) {
+		w.examples = append(w.examples, features.Example{})
 	}
-	if err := w.score(examples, scores); err != nil {
-		return Score{}, err
+	for i := range journeys {
+		if err := w.encode(&journeys[i], cutoffs[i], &w.examples[i]); err != nil {
+			return err
+		}
 	}
-	return scores[0], nil
+	err := w.score(w.examples[:len(journeys)], scores)
+	for i := range journeys {
+		w.examples[i].Customer = "" // may be cut from the text of a whole request
+	}
+	return err
 }
 
 // spread cuts n rows into parts and does them on the scorer's workers, the

@@ -58,6 +58,28 @@ func TestEveryDoorGivesTheSameBits(t *testing.T) {
 	}
 }
 
+func TestJourneysScoredTogetherScoreAsAlone(t *testing.T) {
+	b, journeys := testBundle(t, 600) // more than a worker takes at a time
+	s := newScorer(t, b, ScorerOptions{Reasons: 2})
+	want, err := s.ScoreExamples(encodeAll(b.Schema, journeys))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cutoffs := make([]features.Cutoff, len(journeys))
+	for i := range journeys {
+		cutoffs[i] = end(&journeys[i])
+	}
+	for _, n := range []int{0, 1, 7, len(journeys)} {
+		got, err := s.ScoreJourneys(journeys[:n], cutoffs[:n])
+		if err != nil || !slices.EqualFunc(got, want[:n], func(a, b Score) bool { return sameScore(&a, &b) }) {
+			t.Errorf("%d together: scores differ from those of examples (%v)", n, err)
+		}
+	}
+	if _, err := s.ScoreJourneys(journeys, cutoffs[:1]); err == nil {
+		t.Error("one cutoff for many journeys was accepted")
+	}
+}
+
 // A server scores from many goroutines at once.
 func TestScorerIsSafeForConcurrentUse(t *testing.T) {
 	b, journeys := testBundle(t, 100)

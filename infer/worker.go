@@ -18,6 +18,7 @@ type worker struct {
 	walking  walking
 	token    features.Tokens     // of a live journey's event
 	live     [1]features.Example // of a live journey
+	examples []features.Example  // of journeys that are scored together
 	states   []float32           // (examples, S)
 	occlude  occluder
 	err      error // of making a foreign network's session; the worker cannot score

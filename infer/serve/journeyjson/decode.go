@@ -1,6 +1,7 @@
 package journeyjson
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"sort"
@@ -32,8 +33,12 @@ const (
 
 // A Decoder reads JSON into memory that it uses again: what it has filled is
 // valid until Reset. One goroutine may use it at a time. Its zero value is
-// ready.
+// ready, and knows no limits.
 type Decoder struct {
+	// The most journeys of a request, and the most events of all of them, beyond
+	// which it is refused with ErrTooLong; 0 for any number.
+	MaxJourneys, MaxEvents int
+
 	scanner
 	format *Format
 
@@ -41,10 +46,14 @@ type Decoder struct {
 	events []features.Event
 	ids    []string
 
-	taken [2][]int // by side of the layout: the turn in which a field was last given
-	turn  int
-	place place
+	started int      // events of earlier requests
+	taken   [2][]int // by side of the layout: the turn in which a field was last given
+	turn    int
+	place   place
 }
+
+// ErrTooLong is the error of a request beyond the decoder's limits.
+var ErrTooLong = errors.New("the request is too long")
 
 // The sides of a layout.
 const (
@@ -75,7 +84,7 @@ func (d *Decoder) Size() int {
 
 func (d *Decoder) start(f *Format, text string) {
 	d.format, d.text, d.at = f, text, 0
-	d.place = place{event: -1}
+	d.place, d.started = place{event: -1}, len(d.events)
 	for side, fields := range [2][]features.Field{f.layout.Profile, f.layout.Event} {
 		if len(d.taken[side]) < len(fields) {
 			d.taken[side] = make([]int, len(fields))
@@ -295,6 +304,9 @@ func (d *Decoder) eventList(j *Journey) error {
 	first, sorted := len(d.events), true
 	err := d.elements(func(i int) error {
 		d.place.event = i
+		if d.MaxEvents > 0 && len(d.events)-d.started >= d.MaxEvents {
+			return d.wrong("%w: more than %d events", ErrTooLong, d.MaxEvents)
+		}
 		if err := d.event(); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package journeyjson
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
@@ -207,6 +208,24 @@ func TestRequestForms(t *testing.T) {
 	} {
 		if err := d.Request(shop, test.form, test.text, &r); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: got %v, want %q", test.text, err, test.want)
+		}
+	}
+}
+
+func TestLimits(t *testing.T) {
+	var r Request
+	d := Decoder{MaxJourneys: 2, MaxEvents: 3}
+	for range 2 { // the limits are those of one request
+		if err := d.Request(shop, ScoreForm, `{"journeys": [{"events": [{"time": 1, "type": "a"}, {"time": 1, "type": "a"}]}, {"events": [{"time": 1, "type": "a"}]}]}`, &r); err != nil {
+			t.Error(err)
+		}
+	}
+	for text, want := range map[string]string{
+		`{"journeys": [{}, {}, {}]}`: "journeys[2]: the request is too long: more than 2 journeys",
+		`{"events": [` + strings.Repeat(`{"time": 1, "type": "a"},`, 1_000_000) + `]}`: "events[3]: the request is too long: more than 3 events",
+	} {
+		if err := d.Request(shop, ScoreForm, text, &r); !errors.Is(err, ErrTooLong) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.40s: got %v, want %q", text, err, want)
 		}
 	}
 }

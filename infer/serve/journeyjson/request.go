@@ -66,8 +66,8 @@ func (s *scanner) word(key string) (string, error) {
 	return value, err
 }
 
-// Request decodes a request. Moments of the requests before it, until Reset,
-// stay valid.
+// Request decodes a request. What requests before it were decoded to stays
+// valid until Reset.
 func (d *Decoder) Request(f *Format, form Form, text string, r *Request) error {
 	d.start(f, text)
 	*r = Request{Journeys: r.Journeys[:0]}
@@ -145,6 +145,9 @@ func (d *Decoder) journeys(r *Request) error {
 	}
 	return d.elements(func(i int) error {
 		d.place.many, d.place.journey = true, i
+		if d.MaxJourneys > 0 && i >= d.MaxJourneys {
+			return d.wrong("%w: more than %d journeys", ErrTooLong, d.MaxJourneys)
+		}
 		r.Journeys = append(r.Journeys, Journey{})
 		return d.journey(&r.Journeys[i])
 	})
