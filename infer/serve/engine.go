@@ -1,0 +1,172 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+	"weak"
+
+	"moments/features"
+	"moments/infer"
+	"moments/infer/registry"
+	"moments/infer/serve/journeyjson"
+	"moments/infer/serve/protocol"
+	"moments/infer/serve/queue"
+)
+
+// An Observer hears what the server does, for metrics; nil members hear
+// nothing. It is called while the customer waits.
+type Observer struct {
+	Request func(route string, status int, took time.Duration)               // route is the pattern of the path
+	Batch   func(journeys int, took time.Duration)                           // scored together
+	Scored  func(m *registry.Model, j *features.Journey, score *infer.Score) // what it is handed may not be kept
+}
+
+// errBusy is what a client is told that finds the line full.
+var errBusy = fmt.Errorf("serve: %w: come again in a second", protocol.ErrBusy)
+
+// An engine computes, in turn. Work that takes long, explanations and what reads
+// or writes the disk, stands in a line of its own, so that it takes at most half
+// of the cores and nobody who wants a score waits behind it.
+type engine struct {
+	options *Options
+	scores  *queue.Queue[batchWork]
+	long    *queue.Queue[func() error]
+	formats sync.Map // *journeyjson.Format by weak.Pointer[registry.Model]
+}
+
+// A batchWork is a request's share of a batch: journeys, or anything else.
+type batchWork struct {
+	model    *registry.Model
+	journeys []features.Journey
+	cutoffs  []features.Cutoff
+	scores   []infer.Score
+	other    func() error
+}
+
+func newEngine(o *Options) *engine {
+	e := &engine{options: o}
+	e.scores = queue.New[batchWork](queue.Options{Slots: o.Slots, Limit: o.Queue, Batch: o.Batch})
+	e.long = queue.New[func() error](queue.Options{Slots: max(1, o.Slots/2), Limit: o.Queue})
+	return e
+}
+
+// Format is how the journeys of a bundle are written.
+func (e *engine) Format(m *registry.Model) (*journeyjson.Format, error) {
+	key := weak.Make(m)
+	if f, ok := e.formats.Load(key); ok {
+		return f.(*journeyjson.Format), nil
+	}
+	rule, zone, err := e.options.Meaning(m)
+	if err != nil {
+		return nil, fmt.Errorf("serve: the task of model %s: %w", m.Name, err)
+	}
+	f := journeyjson.New(m.Bundle.Schema, rule, zone)
+	if _, known := e.formats.LoadOrStore(key, f); !known {
+		runtime.AddCleanup(m, func(key weak.Pointer[registry.Model]) { e.formats.Delete(key) }, key)
+	}
+	return f, nil
+}
+
+// Score scores journeys without reasons; see [protocol.Engine].
+func (e *engine) Score(ctx context.Context, m *registry.Model, journeys []features.Journey, cutoffs []features.Cutoff) ([]infer.Score, error) {
+	scores, _, err := e.score(ctx, m, m.Scorer, journeys, cutoffs)
+	return scores, err
+}
+
+// chunk is the number of journeys after which a request lets others have their
+// turn.
+const chunk = 64
+
+// score scores journeys, and says how long they waited in line.
+func (e *engine) score(ctx context.Context, m *registry.Model, scorer *infer.Scorer, journeys []features.Journey, cutoffs []features.Cutoff) ([]infer.Score, time.Duration, error) {
+	var all []infer.Score
+	waited := time.Duration(0)
+	for from := 0; from < len(journeys); from += chunk {
+		to := min(from+chunk, len(journeys))
+		item := &queue.Item[batchWork]{
+			Work: batchWork{model: m, journeys: journeys[from:to], cutoffs: cutoffs[from:to]},
+			Kind: scorer, Units: to - from, Force: from > 0,
+		}
+		if err := e.scores.Do(ctx, item, func(batch []*queue.Item[batchWork]) { e.run(scorer, batch) }); err != nil {
+			return nil, waited, turned(err)
+		}
+		waited += item.Waited
+		if all == nil {
+			all = item.Work.scores
+		} else {
+			all = append(all, item.Work.scores...)
+		}
+	}
+	for i := range all {
+		e.scored(m, &journeys[i], cutoffs[i], &all[i])
+	}
+	return all, waited, nil
+}
+
+// scored tells a shadow and the metrics.
+func (e *engine) scored(m *registry.Model, j *features.Journey, c features.Cutoff, s *infer.Score) {
+	e.options.Registry.Mirror(m, j, c, s)
+	if e.options.Observer.Scored != nil {
+		e.options.Observer.Scored(m, j, s)
+	}
+}
+
+// run scores a batch. Where it fails and is of several requests, each is scored
+// alone, so that one cannot fail another.
+func (e *engine) run(scorer *infer.Scorer, batch []*queue.Item[batchWork]) {
+	if batch[0].Work.other != nil {
+		batch[0].Err = batch[0].Work.other()
+		return
+	}
+	began := time.Now()
+	first := &batch[0].Work
+	journeys, cutoffs := first.journeys, first.cutoffs
+	if len(batch) > 1 {
+		journeys, cutoffs = nil, nil
+		for _, item := range batch {
+			journeys, cutoffs = append(journeys, item.Work.journeys...), append(cutoffs, item.Work.cutoffs...)
+		}
+	}
+	scores, err := scorer.ScoreJourneys(journeys, cutoffs)
+	if err != nil && len(batch) > 1 {
+		for i := range batch {
+			e.run(scorer, batch[i:i+1])
+		}
+		return
+	}
+	took := time.Since(began)
+	first.model.Stats.AddBatch(len(journeys), took)
+	if e.options.Observer.Batch != nil {
+		e.options.Observer.Batch(len(journeys), took)
+	}
+	for _, item := range batch {
+		if item.Err = err; err == nil {
+			n := len(item.Work.journeys)
+			item.Work.scores, scores = scores[:n:n], scores[n:]
+		}
+	}
+}
+
+// Do runs other work in its turn; see [protocol.Engine].
+func (e *engine) Do(ctx context.Context, _ *registry.Model, work func() error) error {
+	item := &queue.Item[batchWork]{Work: batchWork{other: work}, Units: 1}
+	return turned(e.scores.Do(ctx, item, func(batch []*queue.Item[batchWork]) { e.run(nil, batch) }))
+}
+
+// doLong runs work that takes long in its turn.
+func (e *engine) doLong(ctx context.Context, work func() error) error {
+	item := &queue.Item[func() error]{Work: work, Units: 1}
+	return turned(e.long.Do(ctx, item, func(batch []*queue.Item[func() error]) { batch[0].Err = batch[0].Work() }))
+}
+
+// turned tells a client what a queue's error means.
+func turned(err error) error {
+	if errors.Is(err, queue.ErrFull) {
+		return errBusy
+	}
+	return err
+}
