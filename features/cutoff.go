@@ -63,6 +63,10 @@ func (r CutoffRule) Cut(j *Journey, until, labelCutoff int64) []Cutoff {
 	return []Cutoff{{Time: j.endBefore(until, visible), Events: visible}}
 }
 
+// AtEnd says whether the rule cuts at events, be it after a number of them or at
+// the end, rather than at moments.
+func (r CutoffRule) AtEnd() bool { return r.AfterFirst == 0 && r.At == 0 && r.Every == 0 && !r.Column }
+
 // Present cuts a journey the way the rule does for training, but for a score
 // now, a moment in microseconds; false where there is nothing to score. Rules
 // that cut after a number of events, or at the end, see the whole journey up to
@@ -74,7 +78,7 @@ func (r CutoffRule) Present(j *Journey, now int64) (Cutoff, bool) {
 	switch {
 	case r.AfterFirst != 0 && j.before(now) > 0:
 		cuts = r.Cut(j, now, 0)
-	case r.AfterFirst == 0 && r.At == 0 && r.Every == 0 && !r.Column:
+	case r.AtEnd():
 		cut := Cutoff{Events: j.before(now)}
 		cut.Time = j.endBefore(now, cut.Events)
 		return cut, cut.Events > 0 || len(j.Events) == 0

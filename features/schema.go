@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"unicode/utf8"
 )
@@ -100,7 +101,18 @@ type fieldCode struct {
 }
 
 // compile makes the lookups; the schema has been validated but for its columns.
+// Lookups that have not changed are kept: a schema in use is validated again by
+// whoever opens another scorer of its bundle, and encoders hold on to them.
 func (s *Schema) compile() {
+	fresh := *s
+	fresh.lookUp()
+	if s.compiled == nil || !reflect.DeepEqual(s.compiled, fresh.compiled) {
+		s.compiled = fresh.compiled
+	}
+}
+
+// lookUp makes the lookups anew.
+func (s *Schema) lookUp() {
 	c := &compiled{types: idsOf(s.Types), profile: codesOf(s.Profile)}
 	for _, code := range codesOf(s.Attributes) {
 		if code.Kind == Numeric {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -226,4 +227,20 @@ func TestEveryDamagedDigitIsRefusedOrHarmless(t *testing.T) {
 	if usable == 0 {
 		t.Error("every mutant was refused: the test mutates nothing that may vary")
 	}
+}
+
+// TestValidateLeavesASchemaInUseAlone: every scorer of a bundle validates its
+// schema, while encoders of others are at work; run it with -race.
+func TestValidateLeavesASchemaInUseAlone(t *testing.T) {
+	s, _ := fittedShop(t, Options{})
+	before := s.NewEncoder()
+	var validated sync.WaitGroup
+	validated.Go(func() {
+		if err := s.Validate(); err != nil {
+			t.Error(err)
+		}
+	})
+	useUp(s)
+	validated.Wait()
+	s.NewEncoder().CopyFrom(before) // panics where the schema has become another
 }

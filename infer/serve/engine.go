@@ -28,13 +28,15 @@ type Observer struct {
 // errBusy is what a client is told that finds the line full.
 var errBusy = fmt.Errorf("serve: %w: come again in a second", protocol.ErrBusy)
 
-// An engine computes, in turn. Work that takes long, explanations and what reads
-// or writes the disk, stands in a line of its own, so that it takes at most half
-// of the cores and nobody who wants a score waits behind it.
+// An engine computes, in turn. Explanations, which take long, stand in a line of
+// their own, so that they take at most half of the cores and nobody who wants a
+// score waits behind them; and so does what may wait for the disk, which would
+// leave cores idle.
 type engine struct {
 	options *Options
 	scores  *queue.Queue[batchWork]
 	long    *queue.Queue[func() error]
+	disk    *queue.Queue[func() error]
 	formats sync.Map // *journeyjson.Format by weak.Pointer[registry.Model]
 }
 
@@ -51,6 +53,7 @@ func newEngine(o *Options) *engine {
 	e := &engine{options: o}
 	e.scores = queue.New[batchWork](queue.Options{Slots: o.Slots, Limit: o.Queue, Batch: o.Batch})
 	e.long = queue.New[func() error](queue.Options{Slots: max(1, o.Slots/2), Limit: o.Queue})
+	e.disk = queue.New[func() error](queue.Options{Slots: 8 * o.Slots, Limit: o.Queue})
 	return e
 }
 
@@ -157,10 +160,10 @@ func (e *engine) Do(ctx context.Context, _ *registry.Model, work func() error) e
 	return turned(e.scores.Do(ctx, item, func(batch []*queue.Item[batchWork]) { e.run(nil, batch) }))
 }
 
-// doLong runs work that takes long in its turn.
-func (e *engine) doLong(ctx context.Context, work func() error) error {
+// in runs work in its turn in one of the lines.
+func in(ctx context.Context, line *queue.Queue[func() error], work func() error) error {
 	item := &queue.Item[func() error]{Work: work, Units: 1}
-	return turned(e.long.Do(ctx, item, func(batch []*queue.Item[func() error]) { batch[0].Err = batch[0].Work() }))
+	return turned(line.Do(ctx, item, func(batch []*queue.Item[func() error]) { batch[0].Err = batch[0].Work() }))
 }
 
 // turned tells a client what a queue's error means.

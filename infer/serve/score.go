@@ -10,6 +10,7 @@ import (
 	"moments/infer"
 	"moments/infer/registry"
 	"moments/infer/serve/journeyjson"
+	"moments/infer/serve/queue"
 )
 
 // acquire finds the bundle that a request names; release it.
@@ -62,10 +63,11 @@ func (o *onlyModel) name(r *registry.Registry, now time.Time) (string, error) {
 	return f.name, nil
 }
 
-// admit refuses a request before anything is read of it while the line is full.
-func (s *Server) admit() error {
-	if s.engine.scores.Full() {
-		return turned(s.engine.scores.Refuse())
+// admit refuses a request before anything is read of it while the line that it
+// will stand in is full.
+func admit[T any](line *queue.Queue[T]) error {
+	if line.Full() {
+		return turned(line.Refuse())
 	}
 	return nil
 }
@@ -98,8 +100,8 @@ func (s *Server) decode(x *scratch, form journeyjson.Form, body string) (a *aske
 	if a.format, err = s.engine.Format(a.model); err == nil {
 		err = wrong(x.decoder.Request(a.format, form, body, a.Request))
 	}
-	if err == nil && a.Reasons > 0 && a.model.Reasoning == nil {
-		err = wrong(fmt.Errorf("serve: model %s gives no reasons", a.model.Name))
+	if err == nil {
+		err = a.check()
 	}
 	if err != nil {
 		release()
@@ -109,9 +111,20 @@ func (s *Server) decode(x *scratch, form journeyjson.Form, body string) (a *aske
 	return a, release, nil
 }
 
+// check refuses what the bundle cannot answer.
+func (a *asked) check() error {
+	switch {
+	case a.Reasons > 0 && a.model.Reasoning == nil:
+		return wrong(fmt.Errorf("serve: model %s knows no typical values, so it gives no reasons", a.model.Name))
+	case a.Moments && len(a.model.Bundle.Targets) == 0:
+		return wrong(fmt.Errorf("serve: model %s has no targets, so events have no moments", a.model.Name))
+	}
+	return nil
+}
+
 // score answers POST /v1/score.
 func (s *Server) score(w http.ResponseWriter, r *http.Request) error {
-	if err := s.admit(); err != nil {
+	if err := admit(s.engine.scores); err != nil {
 		return err
 	}
 	body, done, err := s.bodies.read(w, r)
@@ -126,7 +139,7 @@ func (s *Server) score(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer release()
-	err = s.compute(r, a)
+	err = s.scoreAsked(r, a)
 	if err == nil {
 		x.text = a.append(x.text[:0])
 		write(w, http.StatusOK, x.text)
@@ -135,8 +148,8 @@ func (s *Server) score(w http.ResponseWriter, r *http.Request) error {
 	return err
 }
 
-// compute fills in the scores and, where they are asked for, the moments.
-func (s *Server) compute(r *http.Request, a *asked) (err error) {
+// scoreAsked cuts and scores the journeys of a request.
+func (s *Server) scoreAsked(r *http.Request, a *asked) error {
 	now := a.began.UnixMicro()
 	for i := range a.Journeys {
 		j := &a.Journeys[i]
@@ -146,6 +159,11 @@ func (s *Server) compute(r *http.Request, a *asked) (err error) {
 		}
 		a.journeys, a.cutoffs = append(a.journeys, j.Journey), append(a.cutoffs, cut)
 	}
+	return s.compute(r, a)
+}
+
+// compute fills in the scores and, where they are asked for, the moments.
+func (s *Server) compute(r *http.Request, a *asked) (err error) {
 	scorer := a.model.Scorer
 	if a.Reasons > 0 {
 		scorer = a.model.Reasoning
@@ -165,10 +183,7 @@ func (s *Server) compute(r *http.Request, a *asked) (err error) {
 
 // explain measures what each event did.
 func (s *Server) explain(r *http.Request, m *registry.Model, j *features.Journey, c features.Cutoff) (e *infer.Explanation, err error) {
-	if len(m.Bundle.Targets) == 0 {
-		return nil, wrong(fmt.Errorf("serve: model %s has no targets, so events have no moments", m.Name))
-	}
-	err = s.engine.doLong(r.Context(), func() (err error) {
+	err = in(r.Context(), s.engine.long, func() (err error) {
 		e, err = m.Scorer.Explain(j, c, infer.ExplainOptions{})
 		return err
 	})

@@ -94,6 +94,12 @@ func (f *Format) Cut(j *Journey, now int64) (features.Cutoff, error) {
 	return cut, nil
 }
 
+// Moment reads a time that stands elsewhere, such as in a query.
+func (f *Format) Moment(text string) (int64, error) {
+	at, _, _, err := features.ParseTimeIn(text, f.zone)
+	return at, err
+}
+
 // Rule is where the bundle's task cuts journeys.
 func (f *Format) Rule() features.CutoffRule { return f.rule }
 
