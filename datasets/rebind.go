@@ -3,12 +3,16 @@ package datasets
 import (
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"moments/features"
 )
 
 // Rule says where the task cuts journeys.
 func (t *Task) Rule() features.CutoffRule { return t.rule }
+
+// Zone is where clocks are that name no zone.
+func (t *Task) Zone() *time.Location { return t.zone }
 
 // Moment reads a time as the task file would: one that names no zone is in the
 // task's timezone. It returns microseconds since the Unix epoch.

@@ -36,6 +36,7 @@ type commandLine struct {
 	Alerts   alertsCommand   `cmd:"" help:"Say what is unusual about a whole base: broken touchpoints, and what flagged journeys have in common."`
 	Feedback feedbackCommand `cmd:"" help:"Tune when anomalies alert by verdicts on those found, without training again."`
 	Explain  explainCommand  `cmd:"" help:"Show the moments of truth of one journey, or of a whole base."`
+	Serve    serveCommand    `cmd:"" help:"Answer requests for scores over HTTP and gRPC."`
 	Export   exportCommand   `cmd:"" help:"Write the networks of a bundle as ONNX files."`
 	Import   importCommand   `cmd:"" help:"Make a bundle of an ONNX classifier that was trained elsewhere."`
 	Version  versionCommand  `cmd:"" help:"Print the version and what the program was built with."`

@@ -47,7 +47,9 @@ func newFixture(t testing.TB, change func(*Options)) *fixture {
 	t.Cleanup(func() { check(t, f.store.Close()) })
 	o := Options{
 		Registry: f.registry, Customers: f.store, Now: func() time.Time { return now }, Slots: 2, Version: "test",
-		Meaning: func(*registry.Model) (features.CutoffRule, *time.Location, error) { return features.CutoffRule{}, time.UTC, nil },
+		Meaning: func(*registry.Model) (features.CutoffRule, *time.Location, error) {
+			return features.CutoffRule{}, time.UTC, nil
+		},
 	}
 	if change != nil {
 		change(&o)
@@ -513,4 +515,3 @@ func TestSeveralBundles(t *testing.T) {
 		t.Errorf("got %+v and %+v, want two models", a, b)
 	}
 }
-
