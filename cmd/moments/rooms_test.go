@@ -41,7 +41,7 @@ var rooms = map[string]room{
 	"infer/serve/journeyjson": {rooms: []string{"features"}},
 	"infer/serve/openapi":     {},
 	"infer/serve/queue":       {},
-	"infer/serve":             {rooms: []string{"infer", "infer/registry", "infer/customers", "infer/serve/journeyjson", "infer/serve/metrics", "infer/serve/openapi", "infer/serve/protocol", "infer/serve/queue", "features"}, modules: []string{"google.golang.org/grpc"}},
+	"infer/serve":             {rooms: []string{"infer", "infer/registry", "infer/customers", "infer/serve/journeyjson", "infer/serve/openapi", "infer/serve/protocol", "infer/serve/queue", "features"}, modules: []string{"google.golang.org/grpc"}},
 	"infer/serve/protocol":    {rooms: []string{"infer", "infer/registry", "infer/serve/journeyjson", "features"}, modules: []string{"google.golang.org/grpc", "google.golang.org/protobuf", "github.com/bytedance/sonic"}},
 	"cmd/moments":             {rooms: []string{"*"}, modules: []string{"github.com/alecthomas/kong", "github.com/schollz/progressbar/v3", "golang.org/x/term", "github.com/duckdb/duckdb-go/v2", "github.com/goccy/go-yaml"}},
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"net"
+	"net/http"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"moments/infer/serve"
 	"moments/infer/serve/journeyjson"
 	"moments/infer/serve/metrics"
+	"moments/infer/serve/queue"
 )
 
 // serveCommand is the scoring server.
@@ -66,13 +68,15 @@ func (v *serveCommand) Run(ctx context.Context, c *console) (err error) {
 	if err != nil {
 		return err
 	}
-	o.Metrics = metrics.New()
-	defer o.Metrics.Close()
-	if o.Registry, err = v.openRegistry(ctx, c, o.Metrics); err != nil {
+	counted := metrics.New()
+	defer counted.Close()
+	if o.Registry, err = v.openRegistry(ctx, c, counted); err != nil {
 		return err
 	}
 	defer o.Registry.Close()
-	o.Metrics.Follow(o.Registry)
+	counted.Follow(o.Registry)
+	o.Observer = serve.Observer{Request: counted.Request, Waited: counted.Waited, Batch: counted.Batch, Scored: counted.Scored}
+	o.Routes = map[string]http.Handler{"GET /metrics": counted.Handler()}
 	if o.Customers, err = v.openCustomers(c); err != nil {
 		return err
 	}
@@ -83,6 +87,7 @@ func (v *serveCommand) Run(ctx context.Context, c *console) (err error) {
 	if err != nil {
 		return wrong(err)
 	}
+	countLines(s, counted)
 	return s.Run(ctx, func(addresses map[string]net.Addr) {
 		for _, side := range []string{"http", "grpc", "pprof"} {
 			if a := addresses[side]; a != nil {
@@ -90,6 +95,16 @@ func (v *serveCommand) Run(ctx context.Context, c *console) (err error) {
 			}
 		}
 	})
+}
+
+// countLines adds what waits in the server to the metrics.
+func countLines(s *serve.Server, counted *metrics.Metrics) {
+	for name := range s.Lines() {
+		state := func() queue.State { return s.Lines()[name] }
+		counted.Gauge("queue_"+name+"_running", "Slots of the line for "+name+" that are taken.", func() float64 { return float64(state().Running) })
+		counted.Gauge("queue_"+name+"_waiting", "Requests that wait in the line for "+name+".", func() float64 { return float64(state().Waiting) })
+		counted.Counter("queue_"+name+"_refused_total", "Requests that found the line for "+name+" full.", func() float64 { return float64(state().Refused) })
+	}
 }
 
 // options are what the flags say of the server itself.

@@ -187,8 +187,8 @@ func (s *Server) settle(r *http.Request, k *known, score infer.Score, info custo
 		if info.Events > 0 {
 			k.score.Cutoff = max(score.Cutoff, info.Last)
 		}
-		if s.options.Metrics != nil {
-			s.options.Metrics.Scored(k.model, &k.score)
+		if s.options.Observer.Scored != nil {
+			s.options.Observer.Scored(k.model, nil, &k.score)
 		}
 		return nil
 	}

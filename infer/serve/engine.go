@@ -17,6 +17,20 @@ import (
 	"moments/infer/serve/queue"
 )
 
+// An Observer hears what the server does, for metrics; nil members hear
+// nothing. It is called while the customer waits.
+type Observer struct {
+	Request func(route string, status int, took time.Duration)               // route is the pattern of the path
+	Waited  func(d time.Duration)                                            // in line, a request for scores
+	Batch   func(journeys int, took time.Duration)                           // scored together
+	Scored  func(m *registry.Model, j *features.Journey, score *infer.Score) // j is nil where it is not at hand; nothing may be kept
+}
+
+// Lines are what the server computes and what waits for it, by kind of work.
+func (s *Server) Lines() map[string]queue.State {
+	return map[string]queue.State{"scores": s.engine.scores.State(), "explanations": s.engine.long.State(), "customers": s.engine.disk.State()}
+}
+
 // errBusy is what a client is told that finds the line full.
 var errBusy = fmt.Errorf("serve: %w: come again in a second", protocol.ErrBusy)
 
@@ -105,24 +119,8 @@ func (e *engine) score(ctx context.Context, m *registry.Model, scorer *infer.Sco
 // scored tells a shadow and the metrics.
 func (e *engine) scored(m *registry.Model, j *features.Journey, c features.Cutoff, s *infer.Score) {
 	e.options.Registry.Mirror(m, j, c, s)
-	if e.options.Metrics != nil {
-		e.options.Metrics.Scored(m, s)
-		e.options.Metrics.Journey(m, j, c)
-	}
-}
-
-// gauges shows what the lines hold.
-func (e *engine) gauges() {
-	if e.options.Metrics == nil {
-		return
-	}
-	for name, state := range map[string]func() queue.State{"scores": e.scores.State, "explanations": e.long.State, "customers": e.disk.State} {
-		gauge := func(what, help string, read func(queue.State) int) {
-			e.options.Metrics.Gauge(what+"_"+name, help, func() float64 { return float64(read(state())) })
-		}
-		gauge("queue_running", "Slots of the line for "+name+" that are taken.", func(s queue.State) int { return s.Running })
-		gauge("queue_waiting", "Requests in the line for "+name+".", func(s queue.State) int { return s.Waiting })
-		gauge("queue_limit", "Requests that may stand in the line for "+name+".", func(s queue.State) int { return s.Limit })
+	if e.options.Observer.Scored != nil {
+		e.options.Observer.Scored(m, j, s)
 	}
 }
 
@@ -151,10 +149,12 @@ func (e *engine) run(scorer *infer.Scorer, batch []*queue.Item[batchWork]) {
 	}
 	took := time.Since(began)
 	first.model.Stats.AddBatch(len(journeys), took)
-	if e.options.Metrics != nil {
-		e.options.Metrics.Batch(len(journeys))
-		for _, item := range batch {
-			e.options.Metrics.Waited(item.Waited)
+	if o := &e.options.Observer; o.Batch != nil {
+		o.Batch(len(journeys), took)
+	}
+	for _, item := range batch {
+		if o := &e.options.Observer; o.Waited != nil {
+			o.Waited(item.Waited)
 		}
 	}
 	for _, item := range batch {

@@ -6,10 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
-	"strconv"
 	"time"
 
-	"moments/infer/serve/metrics"
 	"moments/infer/serve/queue"
 )
 
@@ -19,8 +17,6 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	next = http.NewCrossOriginProtection().Handler(next) // a page of another site may not make a browser send requests
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
-		s.active(1)
-		defer s.active(-1)
 		ctx, cancel := context.WithTimeout(r.Context(), s.options.Timeout)
 		defer cancel()
 		heard := &hearing{ResponseWriter: w}
@@ -92,35 +88,13 @@ func (s *Server) heard(r *http.Request, w *hearing, client string, took time.Dur
 	s.told(r.Pattern, status, client, r.ContentLength, w.bytes, took)
 }
 
-// active counts requests under way.
-func (s *Server) active(n float64) {
-	if s.options.Metrics != nil {
-		s.options.Metrics.Active(n)
-	}
-}
-
-// statusText is the number, without an allocation for the usual one.
-func statusText(status int) string {
-	if status == http.StatusOK {
-		return "200"
-	}
-	return strconv.Itoa(status)
-}
-
 // told tells of one request of either side.
 func (s *Server) told(route string, status int, client string, in, out int64, took time.Duration) {
 	if route == "" {
 		route = "none"
 	}
-	if m := s.options.Metrics; m != nil {
-		timer, ok := s.timers.Load(route)
-		if !ok {
-			timer, _ = s.timers.LoadOrStore(route, m.Timer(route))
-		}
-		timer.(*metrics.Timer).Ended(statusText(status), status >= 500, took)
-		if status == http.StatusServiceUnavailable {
-			m.Refused("busy")
-		}
+	if s.options.Observer.Request != nil {
+		s.options.Observer.Request(route, status, took)
 	}
 	if s.options.AccessLog {
 		s.options.Log.LogAttrs(context.Background(), slog.LevelInfo, "request",

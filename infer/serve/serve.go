@@ -18,13 +18,11 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
-	"sync"
 	"time"
 
 	"moments/features"
 	"moments/infer/customers"
 	"moments/infer/registry"
-	"moments/infer/serve/metrics"
 	"moments/infer/serve/openapi"
 	"moments/infer/serve/protocol"
 )
@@ -61,7 +59,7 @@ type Options struct {
 	Version   string
 	Log       *slog.Logger     // nil for none
 	Now       func() time.Time // for tests; nil for the clock
-	Metrics   *metrics.Metrics // nil for none; New adds the figures of queues
+	Observer  Observer
 
 	// Routes are further pages, by the pattern of an http.ServeMux. They need a
 	// token where there are any.
@@ -115,7 +113,6 @@ type Server struct {
 	document []byte       // the OpenAPI document
 	handler  http.Handler
 	only     onlyModel
-	timers   sync.Map // *metrics.Timer by route
 }
 
 // New makes a server. It listens nowhere before Run.
@@ -142,7 +139,6 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s.handler = s.guard(s.mux())
-	s.engine.gauges()
 	return s, nil
 }
 
@@ -164,9 +160,6 @@ func (s *Server) mux() *http.ServeMux {
 	}
 	mux.Handle("/v2/", s.protocol.Handler())
 	mux.Handle("/v2", s.protocol.Handler())
-	if s.options.Metrics != nil {
-		mux.Handle("GET /metrics", s.options.Metrics.Handler())
-	}
 	for pattern, handler := range s.options.Routes {
 		mux.Handle(pattern, handler)
 	}
