@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math"
 	"net"
-	"net/http"
 	"strings"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	"moments/infer/serve"
 	"moments/infer/serve/journeyjson"
 	"moments/infer/serve/metrics"
+	"moments/infer/serve/page"
 	"moments/infer/serve/queue"
 )
 
@@ -53,7 +53,7 @@ func (*serveCommand) Help() string {
 	return `Scores journeys over HTTP (POST /v1/score), keeps those of customers
 (/v1/customers/{id}, with --state), and speaks the Open Inference Protocol, version
 2, below /v2 and over gRPC. /openapi.json describes the first two, /metrics is for
-Prometheus. Scores are those of moments score, to the bit. A bundle that is
+Prometheus, and / a page for people. Scores are those of moments score, to the bit. A bundle that is
 replaced is verified and warmed, and takes over without a failed request; one that
 cannot be opened changes nothing. docs/serve.md has requests and answers.
 
@@ -75,8 +75,9 @@ func (v *serveCommand) Run(ctx context.Context, c *console) (err error) {
 	}
 	defer o.Registry.Close()
 	counted.Follow(o.Registry)
-	o.Observer = serve.Observer{Request: counted.Request, Waited: counted.Waited, Batch: counted.Batch, Scored: counted.Scored}
-	o.Routes = map[string]http.Handler{"GET /metrics": counted.Handler()}
+	o.Observer = serve.Observer{Active: counted.Active, Request: counted.Request, Waited: counted.Waited, Batch: counted.Batch, Scored: counted.Scored}
+	o.Routes = page.Routes(o.Registry, counted)
+	o.Routes["GET /metrics"] = counted.Handler()
 	if o.Customers, err = v.openCustomers(c); err != nil {
 		return err
 	}

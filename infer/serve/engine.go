@@ -20,6 +20,7 @@ import (
 // An Observer hears what the server does, for metrics; nil members hear
 // nothing. It is called while the customer waits.
 type Observer struct {
+	Active  func(n float64)                                                  // 1 when a request begins, -1 when it ends
 	Request func(route string, status int, took time.Duration)               // route is the pattern of the path
 	Waited  func(d time.Duration)                                            // in line, a request for scores
 	Batch   func(journeys int, took time.Duration)                           // scored together

@@ -17,6 +17,10 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	next = http.NewCrossOriginProtection().Handler(next) // a page of another site may not make a browser send requests
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
+		if active := s.options.Observer.Active; active != nil {
+			active(1)
+			defer active(-1)
+		}
 		ctx, cancel := context.WithTimeout(r.Context(), s.options.Timeout)
 		defer cancel()
 		heard := &hearing{ResponseWriter: w}
