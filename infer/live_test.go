@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"log"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -100,6 +101,62 @@ func TestLongLiveJourney(t *testing.T) {
 	checkLive(t, s, throughBytes(t, s, l), j, events, 1.8e15)
 }
 
+// A profile that comes late counts as if it had been known from the beginning,
+// whatever was known before.
+func TestLateProfileEqualsOneKnownFromTheBeginning(t *testing.T) {
+	b, journeys := journeyBundle(t, 120)
+	s := newScorer(t, b, ScorerOptions{})
+	for i := range journeys[:20] {
+		j := &journeys[i]
+		l := follow(t, s, j.Customer, journeys[i+1].Profile)
+		appendAll(t, l, j.Events)
+		for _, l := range []*Live{l, throughBytes(t, s, l)} {
+			if err := l.SetProfile(j.Profile); err != nil {
+				t.Fatal(err)
+			}
+			checkLive(t, s, l, j, len(j.Events), 1.8e15)
+		}
+	}
+	if err := follow(t, s, "x", nil).SetProfile(make([]features.Value, 7)); err == nil || !strings.Contains(err.Error(), "profile has 7 values, want 3") {
+		t.Errorf("a profile of another layout: got error %v", err)
+	}
+}
+
+// The size follows what is kept of the last events, and stops with it.
+func TestLiveSizeIsBounded(t *testing.T) {
+	b, _ := journeyBundle(t, 120)
+	s := newScorer(t, b, ScorerOptions{})
+	l := follow(t, s, "x", nil)
+	sizes := []int{l.Size()}
+	events := longJourney(20_000).Events
+	for _, to := range []int{1000, 10_000, 20_000} {
+		appendAll(t, l, events[l.Events():to])
+		sizes = append(sizes, l.Size())
+	}
+	kept := b.Schema.Options.Tail
+	if sizes[1] < sizes[0]+1000*20 || sizes[2] > sizes[0]+kept*200 || sizes[3] != sizes[2] {
+		t.Errorf("sizes %v after 0, 1000, 10,000 and 20,000 events, of which %d are kept", sizes, kept)
+	}
+}
+
+// A clone shares no memory with the score: every slice of it is another.
+func TestCloneOfAScoreSharesNothing(t *testing.T) {
+	s := Score{Probabilities: []float32{1}, Causes: []Cause{{Group: "g"}}, Reasons: []Reason{{Group: "g"}}}
+	c := s.Clone()
+	if !reflect.DeepEqual(s, c) {
+		t.Errorf("clone of %+v is %+v", s, c)
+	}
+	was, is := reflect.ValueOf(s), reflect.ValueOf(c)
+	for i := range was.NumField() {
+		if f := was.Field(i); f.Kind() == reflect.Slice && f.Pointer() == is.Field(i).Pointer() {
+			t.Errorf("%s is shared", was.Type().Field(i).Name)
+		}
+		if f := was.Field(i); f.Kind() == reflect.Slice && f.Len() == 0 {
+			t.Errorf("%s is not tested", was.Type().Field(i).Name)
+		}
+	}
+}
+
 // Events out of order and of other layouts are refused and change nothing.
 func TestLiveRefusesEvents(t *testing.T) {
 	b, _ := journeyBundle(t, 120)
@@ -151,6 +208,9 @@ func TestDamagedStatesAreRefused(t *testing.T) {
 			t.Fatalf("the first %d of %d bytes: no error", i, len(data))
 		}
 	}
+	if again := newScorer(t, b, ScorerOptions{SkipAnomaly: true}); again.Fingerprint() != s.Fingerprint() {
+		t.Error("scorers of the same networks that follow events have different fingerprints")
+	}
 	other := *b
 	other.Networks = slices.Clone(b.Networks)
 	n := &other.Networks[4]
@@ -160,7 +220,11 @@ func TestDamagedStatesAreRefused(t *testing.T) {
 	}
 	params["recurrent/first"].Data[0]++
 	n.Params = params
-	if _, err := newScorer(t, &other, ScorerOptions{}).Restore(data); err == nil || !strings.Contains(err.Error(), "under another bundle") {
+	o := newScorer(t, &other, ScorerOptions{})
+	if o.Fingerprint() == s.Fingerprint() {
+		t.Error("a bundle with another network has the same fingerprint")
+	}
+	if _, err := o.Restore(data); err == nil || !strings.Contains(err.Error(), "under another bundle") {
 		t.Errorf("under a bundle with another network: got error %v", err)
 	}
 }

@@ -19,6 +19,13 @@ type Score struct {
 	Reasons []Reason // by target in the bundle's order, then the anomaly's; each by falling size
 }
 
+// Clone is the same score in memory of its own, which no later call changes.
+func (s *Score) Clone() Score {
+	c := *s
+	c.Probabilities, c.Causes, c.Reasons = slices.Clone(s.Probabilities), slices.Clone(s.Causes), slices.Clone(s.Reasons)
+	return c
+}
+
 // A Reason is what one group of columns did to a score.
 type Reason struct {
 	Target string // a target's name, or AnomalyTarget

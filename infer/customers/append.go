@@ -340,8 +340,7 @@ func (s *Store) scoreAt(f *followed, at int64) (infer.Score, error) {
 		return infer.Score{}, fmt.Errorf("customers: %w", err)
 	}
 	s.counts.scores.Add(1)
-	score.Probabilities, score.Reasons = slices.Clone(score.Probabilities), slices.Clone(score.Reasons)
-	return score, nil
+	return score.Clone(), nil
 }
 
 // info says what is known of an entry.

@@ -192,7 +192,7 @@ func TestModelsSideBySide(t *testing.T) {
 		checkScore(t, s, sc, j)
 	}
 	// The first two are replaced by a newer bundle of the second one's weights.
-	newer := newScorer(t, 2)
+	newer := anotherScorer(t, 2)
 	if err := s.Prune(t.Context(), newer, scorers[2]); err != nil {
 		t.Fatal(err)
 	}

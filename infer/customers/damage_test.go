@@ -23,8 +23,8 @@ func storedFolder(t *testing.T, sc *infer.Scorer) (vfs.FS, []*features.Journey) 
 	fs := vfs.NewMem()
 	s := open(t, "store", Options{fs: fs, memTable: 256 << 10, reserve: 1 << 10})
 	var journeys []*features.Journey
-	for c := range 40 {
-		j := longJourney(customer(c), 5+c*5)
+	for c := range 20 {
+		j := longJourney(customer(c), 5+c*10)
 		appendTo(t, s, sc, Request{Customer: j.Customer, Profile: j.Profile, Events: j.Events[:len(j.Events)-1]}.named())
 		journeys = append(journeys, j)
 	}
@@ -180,14 +180,17 @@ func TestChangedBytesAreFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	random := rand.New(rand.NewPCG(8, 8))
+	random, each := rand.New(rand.NewPCG(8, 8)), 6
+	if testing.Short() {
+		each = 2
+	}
 	found := map[string]int{}
 	for _, name := range names {
 		data := readAll(t, whole, name)
 		if name == reserveName || len(data) == 0 {
 			continue
 		}
-		for range 12 {
+		for range each {
 			at := random.IntN(len(data))
 			changed := append([]byte{}, data...)
 			changed[at] ^= 1 << random.IntN(8)

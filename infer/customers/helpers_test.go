@@ -12,7 +12,19 @@ import (
 	"moments/infer/internal/testbundle"
 )
 
+// scorers are made once for all tests.
+var scorers = map[uint64]*infer.Scorer{}
+
 func newScorer(t testing.TB, seed uint64) *infer.Scorer {
+	t.Helper()
+	if scorers[seed] == nil {
+		scorers[seed] = anotherScorer(t, seed)
+	}
+	return scorers[seed]
+}
+
+// anotherScorer is of the same weights as newScorer's.
+func anotherScorer(t testing.TB, seed uint64) *infer.Scorer {
 	t.Helper()
 	s, err := infer.NewScorer(testbundle.New(t, seed), infer.ScorerOptions{})
 	if err != nil {
