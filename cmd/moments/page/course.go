@@ -18,6 +18,7 @@ const (
 	chartRight  = 16
 	leastWidth  = 900
 	eventWidth  = 9 // least room for an event
+	finalRoom   = 22
 )
 
 // A course is the chart of a journey: the score after each event, and the
@@ -37,6 +38,7 @@ type course struct {
 	Scale         string // of the impacts
 	FinalX        float64
 	FinalY        float64
+	FinalTextY    float64 // beside the line, which comes from the left
 }
 
 // A tick is a place on an axis and what is written there.
@@ -93,6 +95,10 @@ func (j *Journey) newCourse(events []int, f figures) *course {
 		c.Marks = append(c.Marks, m)
 	}
 	c.FinalX, c.FinalY = x(len(events)+1), y(j.Final)
+	c.FinalTextY = c.FinalY - 14
+	if n := len(c.Marks); c.FinalY+finalRoom < courseFoot && n > 0 && (!c.Marks[n-1].Known || c.Marks[n-1].Y <= c.FinalY) {
+		c.FinalTextY = c.FinalY + finalRoom // the line comes from above
+	}
 	step := "L"
 	if line.Len() == 0 {
 		step = "M"

@@ -15,7 +15,7 @@ const (
 	mapColumn      = 4  // touchpoints above each other
 	nodeWidth      = 150
 	nodeHeight     = 46
-	columnGap      = 90
+	columnGap      = 64
 	rowGap         = 46
 	mapMargin      = 40
 	widestFlow     = 14.

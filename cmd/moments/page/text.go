@@ -153,10 +153,12 @@ func (t *textWriter) anomaly(a *Anomaly) {
 	if a == nil {
 		return
 	}
-	t.title("Is it unusual? " + a.verdict())
+	title := "Is it unusual? " + a.verdict()
 	if len(a.Reasons) == 0 {
+		t.title(title)
 		return
 	}
+	t.title(title + " Shares of the anomaly's score, below 0 where values are lower than expected")
 	g := &grid{columns: []column{{head: "group", most: 40}, {head: "share", right: true}}}
 	for _, r := range a.Reasons {
 		g.add(cell{name(r.Group), plain}, cell{share(r.Impact), inkOf(r.Impact)})
@@ -164,17 +166,13 @@ func (t *textWriter) anomaly(a *Anomaly) {
 	t.grid(g)
 }
 
-// verdict says how unusual a journey is, and heads the shares that make it so.
+// verdict says how unusual a journey is.
 func (a *Anomaly) verdict() string {
 	flag := "No"
 	if a.Flagged {
 		flag = "Yes"
 	}
-	text := fmt.Sprintf("%s: p-value %.3g, flagged at %.3g or less; direction %s.", flag, a.PValue, a.AlertRate, a.Direction)
-	if len(a.Reasons) > 0 {
-		text += " Shares of the anomaly's score, below 0 where values are lower than expected"
-	}
-	return text
+	return fmt.Sprintf("%s: p-value %.3g, flagged at %.3g or less; direction %s.", flag, a.PValue, a.AlertRate, a.Direction)
 }
 
 // share writes a signed share, "−15 %".
