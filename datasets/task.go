@@ -182,6 +182,7 @@ type Networks struct {
 type Anomaly struct {
 	AlertRate float64 `yaml:"alert_rate"` // share of normal journeys that may be flagged; default 0.01
 	Off       bool    `yaml:"off"`        // trains no anomaly network
+	Journey   *bool   `yaml:"journey"`    // looks for anomalies in the sequence of events, too; false is a choice of its own
 	Steps     int     `yaml:"steps"`      // of the optimiser, 64 examples each
 	Width     int     `yaml:"width"`      // units a layer
 

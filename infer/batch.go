@@ -32,7 +32,7 @@ func (s *Scorer) AnomalyScores(examples []features.Example) ([]float32, error) {
 	}
 	scores := make([]float32, len(examples))
 	err := s.spread(len(examples), func(w *worker, from, to int) error {
-		err := w.anomalies(examples[from:to])
+		err := w.anomalies(examples[from:to], nil)
 		for i := from; i < to && err == nil; i++ {
 			scores[i] = w.detect.score(i - from)
 		}

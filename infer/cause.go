@@ -13,7 +13,8 @@ import (
 type Cause struct {
 	Group string // see features.Column.Group, such as "event:login"
 	// Column is the most deviating column of the group, such as
-	// "event:login/pace_14d"; the group where an event's type deviates.
+	// "event:login/pace_14d"; of an event, the group and the attribute that
+	// deviates, such as "event:login/gap", or the group alone where it is the type.
 	Column string
 	Event  int // index of the journey's event; -1 where it is about the journey
 
@@ -72,8 +73,11 @@ func (s *senses) appendCauses(to []Cause, top int, parts []Part, schema *feature
 			Seen: p.Seen, Expected: p.Expected, Direction: directionOf(s.of(p), 1),
 		}
 		c.SeenWords, c.ExpectedWords = s.words(p, p.Seen, schema), s.words(p, p.Expected, schema)
-		if p.Column >= 0 {
+		switch {
+		case p.Column >= 0:
 			c.Column = s.columns[p.Column].Name
+		case p.Attribute != "" && p.Attribute != features.CellType:
+			c.Column += "/" + p.Attribute
 		}
 		if _, named := s.levels(p, schema); named {
 			c.Seen, c.Expected = math.NaN(), math.NaN()
@@ -93,6 +97,9 @@ func (s *senses) levels(p *Part, schema *features.Schema) ([]string, bool) {
 		return nil, false
 	}
 	name, ok := strings.CutPrefix(p.Group, "attribute:")
+	if p.Attribute != "" && p.Attribute != features.CellType {
+		name, ok = p.Attribute, true
+	}
 	if !ok {
 		return schema.Types, true
 	}
@@ -102,6 +109,19 @@ func (s *senses) levels(p *Part, schema *features.Schema) ([]string, bool) {
 		}
 	}
 	return nil, false
+}
+
+// durationWords says a number of seconds.
+func durationWords(seconds float64) string {
+	for _, unit := range []struct {
+		seconds float64
+		name    string
+	}{{86400, "days"}, {3600, "h"}, {60, "min"}} {
+		if seconds >= 2*unit.seconds {
+			return strconv.FormatFloat(seconds/unit.seconds, 'g', 3, 64) + " " + unit.name
+		}
+	}
+	return strconv.FormatFloat(seconds, 'g', 3, 64) + " s"
 }
 
 // words are a part's value with its unit.
@@ -117,6 +137,9 @@ func (s *senses) words(p *Part, value float64, schema *features.Schema) string {
 			return "nothing"
 		}
 		return "something never seen"
+	}
+	if p.Attribute == features.CellGap {
+		return durationWords(value)
 	}
 	text := strconv.FormatFloat(value, 'g', 3, 64)
 	if math.Abs(value) >= 100 {

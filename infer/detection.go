@@ -12,7 +12,8 @@ import (
 // A detection is one goroutine's detectors at work, and what they say together.
 type detection struct {
 	detectors []detector
-	ranks     []ranking // of each detector; nil where there is one, whose raw scores count
+	ofEvents  []detectorOfEvents // of each detector, nil where it does not walk events
+	ranks     []ranking          // of each detector; nil where there is one, whose raw scores count
 	families  families
 	scores    []float32 // of the examples of the last run
 	own       []Part    // scratch: of one detector
@@ -23,7 +24,7 @@ type detection struct {
 func (s *Scorer) newDetection() *detection {
 	d := &detection{families: newFamilies(s.evidence)}
 	for _, e := range s.evidence {
-		d.detectors = append(d.detectors, e.newDetector())
+		d.take(e.newDetector())
 		if len(s.evidence) > 1 {
 			d.ranks = append(d.ranks, newRanking(s.bundle.Reference.Detectors[e.name()]))
 		}
@@ -31,9 +32,21 @@ func (s *Scorer) newDetection() *detection {
 	return d
 }
 
-// run measures examples and blends what the detectors say.
-func (d *detection) run(examples []features.Example) error {
-	for _, detector := range d.detectors {
+func (d *detection) take(own detector) {
+	ofEvents, _ := own.(detectorOfEvents)
+	d.detectors, d.ofEvents = append(d.detectors, own), append(d.ofEvents, ofEvents)
+}
+
+// run measures examples and blends what the detectors say. Of a live journey,
+// which is one example, detectors of events take what it carries.
+func (d *detection) run(examples []features.Example, live *Live) error {
+	at := 0
+	for k, detector := range d.detectors {
+		if own := d.ofEvents[k]; own != nil && live != nil {
+			own.resume(live.carried[at])
+			at++
+			continue
+		}
 		if err := detector.run(examples); err != nil {
 			return err
 		}
@@ -44,6 +57,21 @@ func (d *detection) run(examples []features.Example) error {
 		if notFinite(d.scores[i]) {
 			return fmt.Errorf("infer: customer %q: anomaly score is %v, want a finite number", examples[i].Customer, d.scores[i])
 		}
+	}
+	return nil
+}
+
+// step walks one event of a live journey.
+func (d *detection) step(token *features.Tokens, live *Live) error {
+	at := 0
+	for _, own := range d.ofEvents {
+		if own == nil {
+			continue
+		}
+		if err := own.step(token, live.carried[at]); err != nil {
+			return err
+		}
+		at++
 	}
 	return nil
 }

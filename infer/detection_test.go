@@ -15,10 +15,16 @@ type scripted struct {
 	found  []Part
 }
 
-func (s *scripted) run([]features.Example) error         { return nil }
-func (s *scripted) score(i int) float32                  { return s.scores[i] }
-func (s *scripted) parts(i int, to []Part) []Part        { return append(to, s.found...) }
-func scriptedDetection(detectors ...detector) *detection { return &detection{detectors: detectors} }
+func (s *scripted) run([]features.Example) error  { return nil }
+func (s *scripted) score(i int) float32           { return s.scores[i] }
+func (s *scripted) parts(i int, to []Part) []Part { return append(to, s.found...) }
+func scriptedDetection(detectors ...detector) *detection {
+	d := &detection{}
+	for _, each := range detectors {
+		d.take(each)
+	}
+	return d
+}
 func (d *detection) rankedIn(ranks ...[]float32) *detection {
 	for _, scores := range ranks {
 		d.ranks = append(d.ranks, newRanking(scores))
@@ -32,11 +38,11 @@ func TestDetectorsAreBlendedByRank(t *testing.T) {
 	first, second := &scripted{scores: []float32{3, 1, 9}}, &scripted{scores: []float32{100, 700, 50}}
 	examples := make([]features.Example, 3)
 	alone := scriptedDetection(first)
-	if err := alone.run(examples); err != nil || !slices.Equal(alone.scores, first.scores) {
+	if err := alone.run(examples, nil); err != nil || !slices.Equal(alone.scores, first.scores) {
 		t.Fatalf("one detector: %v and %v, want its scores", alone.scores, err)
 	}
 	both := scriptedDetection(first, second).rankedIn([]float32{1, 2, 4}, []float32{100, 200, 300})
-	if err := both.run(examples); err != nil {
+	if err := both.run(examples, nil); err != nil {
 		t.Fatal(err)
 	}
 	// Shares of 4: 2/4 and 4/4; 4/4 and 1/4, beyond by 700/300; 1/4, beyond by 9/4, and 4/4.

@@ -27,15 +27,41 @@ type evidence interface {
 	newDetector() detector
 }
 
+// evidenceOfEvents is evidence that grows with every event: what it needs of a
+// journey, and what it has found so far, is a row of finite numbers, which a
+// live journey carries.
+type evidenceOfEvents interface {
+	evidence
+	width() int                           // of the row
+	begin(row []float32)                  // the row of a journey without events
+	valid(row []float32, events int) bool // whether a row that comes from elsewhere can be one after so many events
+}
+
+func ofEvents(e evidence) bool {
+	_, is := e.(evidenceOfEvents)
+	return is
+}
+
+// detectorOfEvents is such evidence at work. Its run walks journeys whole.
+type detectorOfEvents interface {
+	detector
+	step(token *features.Tokens, row []float32) error // walks one event
+	resume(row []float32)                             // makes the row that a live journey carries example 0 of a run
+	observe(f func(Surprise))                         // has runs tell of every event; nil for not
+}
+
 // A Part is a piece of the evidence that an example is strange: what was seen,
 // and what was expected instead.
 type Part struct {
 	Group  string // features.Column.Group, such as "event:login", "timing" or "attribute:status"; of an event, that of its type
 	Event  int    // index of the journey's event; -1 for aggregates
-	Column int    // in features.Schema.Columns followed by HabitColumns, the most deviating of the group; -1 where it is an event's type
+	Column int    // in features.Schema.Columns followed by HabitColumns, the most deviating of the group; -1 of an event
 
-	// Seen and Expected are in the column's own units, NaN where missing or not
-	// known; of categories and types, vocabulary ids.
+	Attribute string // of the event, what deviates most: a features.Cell.Name; "" for aggregates
+
+	// Seen and Expected are in the own units of the column or the event's
+	// attribute, NaN where missing or not known; of categories and types,
+	// vocabulary ids.
 	Seen, Expected float64
 
 	Size float64 // share of the evidence, 0 to 1

@@ -83,14 +83,19 @@ func newFollower(schema *features.Schema, networks []*recurrent) *follower {
 	return f
 }
 
-// check demands tokens of the bundle's schema, at least as many as the cutoff
-// lets see.
+// check demands tokens.
 func (f *follower) check(ex *features.Example) error {
+	return checkTokens(ex, "network "+f.networks[0].name, f.ids, f.numbers)
+}
+
+// checkTokens demands tokens of so many ids and numbers each, at least as many
+// as the cutoff lets see.
+func checkTokens(ex *features.Example, reader string, ids, numbers int) error {
 	switch t := ex.Tokens; {
 	case t == nil:
-		return fmt.Errorf("infer: customer %q: example without tokens, which network %s reads: encode it with EncodeTokens", ex.Customer, f.networks[0].name)
-	case len(t.IDs) != t.Events*f.ids || len(t.Values) != t.Events*f.numbers:
-		return fmt.Errorf("infer: customer %q: %d events of %d ids and %d numbers in all, want %d and %d each: make them with the bundle's schema", ex.Customer, t.Events, len(t.IDs), len(t.Values), f.ids, f.numbers)
+		return fmt.Errorf("infer: customer %q: example without tokens, which %s reads: encode it with EncodeTokens", ex.Customer, reader)
+	case len(t.IDs) != t.Events*ids || len(t.Values) != t.Events*numbers:
+		return fmt.Errorf("infer: customer %q: %d events of %d ids and %d numbers in all, want %d and %d each: make them with the bundle's schema", ex.Customer, t.Events, len(t.IDs), len(t.Values), ids, numbers)
 	case ex.Cutoff.Events < 0 || ex.Cutoff.Events > t.Events:
 		return fmt.Errorf("infer: customer %q: cutoff after %d events, want 0 to the %d that have tokens", ex.Customer, ex.Cutoff.Events, t.Events)
 	}

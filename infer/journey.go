@@ -68,8 +68,8 @@ func newRecurrent(n *weights.Network, g *model.Graph) (*recurrent, error) {
 }
 
 // compilePart compiles a part of a network with its share of the parameters.
-func compilePart(n *weights.Network, whole *model.Graph, given map[*model.Node]string, output string) (*Program, error) {
-	g, err := whole.Part(given, output)
+func compilePart(n *weights.Network, whole *model.Graph, given map[*model.Node]string, outputs ...string) (*Program, error) {
+	g, err := whole.Part(given, outputs...)
 	if err != nil {
 		return nil, fmt.Errorf("%w (network %s)", err, n.Name)
 	}
@@ -85,17 +85,24 @@ func compilePart(n *weights.Network, whole *model.Graph, given map[*model.Node]s
 }
 
 // fingerprintStates is the SHA-256 of what the state of a journey depends on:
-// the schema, and the networks of the blend that follow events.
+// the schema, the networks of the blend that follow events, and what else a live
+// journey carries.
 func (s *Scorer) fingerprintStates() (sum [sha256.Size]byte) {
 	h := sha256.New()
 	io.WriteString(h, s.bundle.Schema.Hash())
-	for _, r := range s.following {
-		i := slices.IndexFunc(s.bundle.Networks, func(n weights.Network) bool { return n.Name == r.name })
-		params := s.bundle.Networks[i].Params
-		for _, name := range slices.Sorted(maps.Keys(params)) {
-			fmt.Fprintf(h, "%s %s %d\n", r.name, name, len(params[name].Data))
-			binary.Write(h, binary.LittleEndian, params[name].Data)
+	for i := range s.bundle.Networks {
+		n := &s.bundle.Networks[i]
+		follows := slices.ContainsFunc(s.following, func(r *recurrent) bool { return r.name == n.Name })
+		if !follows && (n.Role != weights.Foreteller || s.options.SkipAnomaly) {
+			continue
 		}
+		for _, name := range slices.Sorted(maps.Keys(n.Params)) {
+			fmt.Fprintf(h, "%s %s %d\n", n.Name, name, len(n.Params[name].Data))
+			binary.Write(h, binary.LittleEndian, n.Params[name].Data)
+		}
+	}
+	if transitions := s.bundle.Reference.Transitions; len(transitions) > 0 && !s.options.SkipAnomaly {
+		binary.Write(h, binary.LittleEndian, transitions)
 	}
 	h.Sum(sum[:0])
 	return sum

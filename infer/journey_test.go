@@ -31,6 +31,7 @@ func journeyBundle(t testing.TB, n int) (*weights.Bundle, []features.Journey) {
 	b.Networks = append(b.Networks,
 		network(t, random, "journey-0", weights.Classifier, 0.4, followingNetwork(b.Schema, 24)),
 		network(t, random, "journey-1", weights.Classifier, 0.2, alone))
+	addForeteller(t, b, random, journeys)
 	return b, journeys
 }
 
@@ -270,7 +271,7 @@ func TestTokensAreDemanded(t *testing.T) {
 func TestNetworkWithoutWeight(t *testing.T) {
 	b, journeys := journeyBundle(t, 150)
 	with := *b
-	with.Networks = slices.Clone(b.Networks)
+	with.Networks, with.Reference.Transitions = slices.Clone(b.Networks[:5]), nil // nor detectors of events
 	with.Networks[0].Weight, with.Networks[1].Weight = 0.8, 0.2
 	with.Networks[3].Weight, with.Networks[4].Weight = 0, 0
 	without := with

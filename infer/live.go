@@ -20,7 +20,8 @@ type Live struct {
 	scorer   *Scorer
 	customer string
 	encoder  *features.Encoder
-	states   []float32 // (S)
+	states   []float32   // (S)
+	carried  [][]float32 // of each evidence of events, its row
 	scores   [1]Score
 	err      error // of an event that could not be followed
 }
@@ -33,6 +34,11 @@ func (s *Scorer) Follow(customer string, profile []features.Value) (*Live, error
 	}
 	l := &Live{scorer: s, customer: customer, encoder: s.bundle.Schema.NewEncoder(), states: make([]float32, s.widths[State])}
 	l.encoder.Start(profile)
+	for _, e := range s.evidenceOfEvents() {
+		row := make([]float32, e.width())
+		e.begin(row)
+		l.carried = append(l.carried, row)
+	}
 	return l, nil
 }
 
@@ -71,12 +77,12 @@ func (l *Live) Append(ev *features.Event) error {
 	}
 	first := l.Events() == 0
 	l.encoder.Append(ev)
-	if len(l.states) == 0 {
+	if !l.scorer.readsEvents() {
 		return nil
 	}
 	w := l.scorer.workers.Get().(*worker)
 	defer l.scorer.workers.Put(w)
-	l.err = w.step(l.encoder, l.states, first)
+	l.err = w.step(l, first)
 	return l.err
 }
 
@@ -93,16 +99,25 @@ func (l *Live) Score(at int64) (Score, error) {
 	l.encoder.Encode(at, ex)
 	ex.Customer = l.customer
 	w.states = append(w.states[:0], l.states...)
-	if err := w.scoreFollowed(w.live[:], l.scores[:]); err != nil {
+	if err := w.scoreFollowed(w.live[:], l.scores[:], l); err != nil {
 		return Score{}, err
 	}
 	return l.scores[0], nil
 }
 
-// step walks the encoder's last event.
-func (w *worker) step(e *features.Encoder, states []float32, first bool) error {
+// step walks a live journey's last event.
+func (w *worker) step(l *Live, first bool) error {
 	w.token.Reset()
-	e.AppendToken(&w.token)
+	l.encoder.AppendToken(&w.token)
+	if w.detect != nil {
+		if err := w.detect.step(&w.token, l); err != nil {
+			return err
+		}
+	}
+	if w.follow == nil {
+		return nil
+	}
+	states := l.states
 	w.walking.reads = append(w.walking.reads[:0], reading{1, states})
 	t := track{tokens: &w.token, start: states, reads: w.walking.reads}
 	if first {
@@ -127,14 +142,29 @@ func (l *Live) AppendBinary(buf []byte) ([]byte, error) {
 	buf = append(buf, l.scorer.fingerprint[:]...)
 	buf = binary.AppendUvarint(buf, uint64(len(l.customer)))
 	buf = append(buf, l.customer...)
-	for _, x := range l.states {
-		buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(x))
+	for _, row := range l.rows() {
+		for _, x := range row {
+			buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(x))
+		}
 	}
 	buf, err := l.encoder.AppendBinary(buf)
 	if err != nil {
 		return buf[:start], err
 	}
 	return binary.LittleEndian.AppendUint32(buf, crc32.ChecksumIEEE(buf[start:])), nil
+}
+
+// rows are all numbers of the journey's state.
+func (l *Live) rows() [][]float32 { return append([][]float32{l.states}, l.carried...) }
+
+// checkCarried refuses what no journey can have left behind.
+func (s *Scorer) checkCarried(l *Live) error {
+	for k, e := range s.evidenceOfEvents() {
+		if !e.valid(l.carried[k], l.Events()) {
+			return fmt.Errorf("infer: customer %q: what the %s carries after %d events is impossible", l.customer, e.name(), l.Events())
+		}
+	}
+	return nil
 }
 
 // Restore returns the live journey whose state AppendBinary wrote. It refuses
@@ -164,17 +194,20 @@ func (s *Scorer) restore(data []byte) (*Live, error) {
 		return nil, err
 	}
 	data = data[used+int(n):]
-	if len(data) < 4*len(l.states) {
-		return nil, fmt.Errorf("infer: customer %q: %d bytes of state, want at least %d", l.customer, len(data), 4*len(l.states))
+	for _, row := range l.rows() {
+		if len(data) < 4*len(row) {
+			return nil, fmt.Errorf("infer: customer %q: %d bytes of state, want at least %d", l.customer, len(data), 4*len(row))
+		}
+		for i := range row {
+			row[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
+		}
+		if i := slices.IndexFunc(row, notFinite); i >= 0 {
+			return nil, fmt.Errorf("infer: customer %q: state %d is %v, want a finite number", l.customer, i, row[i])
+		}
+		data = data[4*len(row):]
 	}
-	for i := range l.states {
-		l.states[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
-	}
-	if i := slices.IndexFunc(l.states, notFinite); i >= 0 {
-		return nil, fmt.Errorf("infer: customer %q: state %d is %v, want a finite number", l.customer, i, l.states[i])
-	}
-	if err := l.encoder.UnmarshalBinary(data[4*len(l.states):]); err != nil {
+	if err := l.encoder.UnmarshalBinary(data); err != nil {
 		return nil, fmt.Errorf("infer: customer %q: %w", l.customer, err)
 	}
-	return l, nil
+	return l, s.checkCarried(l)
 }

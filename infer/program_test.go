@@ -86,6 +86,8 @@ func TestArchitecturesMatchTheReference(t *testing.T) {
 	networks := architectures(random)
 	networks["journey"] = journeyNetwork(random)
 	networks["journey/events"] = &model.Journey{Events: table(random, 2, 4), Targets: 1, State: 9, Token: 2, TypeSize: 2, Members: 1, Width: 5, Layers: 1}
+	networks["binet"] = &model.BINet{Cells: []int{5, 3, 41}, Embedding: 4, State: 9, Width: 17}
+	networks["binet/types"] = &model.BINet{Cells: []int{6}, Embedding: 3, State: 5, Width: 8}
 	for _, kind := range model.Kinds() {
 		if networks[kind] == nil {
 			t.Errorf("architecture %s is not tested", kind)

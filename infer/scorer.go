@@ -79,6 +79,9 @@ func NewScorer(b *weights.Bundle, o ScorerOptions) (*Scorer, error) {
 			return nil, err
 		}
 	}
+	if transitions := b.Reference.Transitions; len(transitions) > 0 && !o.SkipAnomaly {
+		s.evidence = append(s.evidence, newChaining(b.Schema, transitions))
+	}
 	if err := s.settleAlerts(); err != nil {
 		return nil, err
 	}
@@ -126,7 +129,7 @@ func (s *Scorer) settleAlerts() (err error) {
 
 // compile adds one network.
 func (s *Scorer) compile(n *weights.Network) error {
-	if n.Role == weights.Denoiser && s.options.SkipAnomaly || n.Role == weights.Classifier && s.options.SkipTargets {
+	if n.Role != weights.Classifier && s.options.SkipAnomaly || n.Role == weights.Classifier && s.options.SkipTargets {
 		return nil
 	}
 	if n.Foreign() {
@@ -138,6 +141,9 @@ func (s *Scorer) compile(n *weights.Network) error {
 	}
 	if n.Role == weights.Classifier && g.Outputs[model.OutputLast] != nil {
 		return s.addJourney(n, g)
+	}
+	if n.Role == weights.Foreteller {
+		return s.addForeteller(n, g)
 	}
 	if n.Role == weights.Classifier && n.Weight == 0 {
 		return nil // no part of the blend
@@ -160,6 +166,20 @@ func (s *Scorer) addClassifier(f Foreign, weight float64, batch int) {
 	s.blend.networks = append(s.blend.networks, f)
 	s.blend.weights = append(s.blend.weights, weight)
 	s.blend.batch = min(s.blend.batch, batch)
+}
+
+// readsEvents says whether anything reads events one by one.
+func (s *Scorer) readsEvents() bool {
+	return len(s.following) > 0 || slices.ContainsFunc(s.evidence, ofEvents)
+}
+
+func (s *Scorer) evidenceOfEvents() (found []evidenceOfEvents) {
+	for _, e := range s.evidence {
+		if ofEvents(e) {
+			found = append(found, e.(evidenceOfEvents))
+		}
+	}
+	return found
 }
 
 func (s *Scorer) addDenoiser(n *weights.Network, p *Program) error {

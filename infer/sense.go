@@ -87,10 +87,14 @@ func (s *senses) of(p *Part) float64 {
 	if p.Column >= 0 && p.Column < len(s.signs) {
 		return p.Sign * s.signs[p.Column]
 	}
-	if sign, ok := s.groups[p.Group]; ok {
-		return p.Sign * sign
+	sign, ok := s.groups[p.Group]
+	if !ok {
+		sign = 1
 	}
-	return p.Sign
+	if p.Attribute == features.CellGap { // a longer silence
+		sign = -sign
+	}
+	return p.Sign * sign
 }
 
 // direction of some of the evidence, of which net is good rather than bad:

@@ -48,11 +48,12 @@ func (w *worker) score(examples []features.Example, scores []Score) error {
 	if err := w.followEvents(examples); err != nil {
 		return err
 	}
-	return w.scoreFollowed(examples, scores)
+	return w.scoreFollowed(examples, scores, nil)
 }
 
-// scoreFollowed is score of examples whose events have left w.states.
-func (w *worker) scoreFollowed(examples []features.Example, scores []Score) error {
+// scoreFollowed is score of examples whose events have left w.states, and of a
+// live journey, what it carries besides.
+func (w *worker) scoreFollowed(examples []features.Example, scores []Score, live *Live) error {
 	if w.err != nil {
 		return w.err
 	}
@@ -74,7 +75,7 @@ func (w *worker) scoreFollowed(examples []features.Example, scores []Score) erro
 		}
 	}
 	if w.detect != nil {
-		return w.scoreAnomalies(examples, scores)
+		return w.scoreAnomalies(examples, scores, live)
 	}
 	return nil
 }
@@ -158,15 +159,15 @@ func (w *worker) readTargets(s *Score, hidden []int, probabilities []float32) er
 }
 
 // anomalies runs the detectors on examples.
-func (w *worker) anomalies(examples []features.Example) error {
+func (w *worker) anomalies(examples []features.Example, live *Live) error {
 	if err := w.checkExamples(examples); err != nil {
 		return err
 	}
-	return w.detect.run(examples)
+	return w.detect.run(examples, live)
 }
 
-func (w *worker) scoreAnomalies(examples []features.Example, scores []Score) error {
-	if err := w.anomalies(examples); err != nil {
+func (w *worker) scoreAnomalies(examples []features.Example, scores []Score, live *Live) error {
+	if err := w.anomalies(examples, live); err != nil {
 		return err
 	}
 	for i := range scores {
@@ -215,7 +216,7 @@ func (w *worker) encode(j *features.Journey, c features.Cutoff, ex *features.Exa
 	if err := checkJourney(j, c, &w.bundle.Layout); err != nil {
 		return err
 	}
-	if w.follow == nil {
+	if !w.readsEvents() {
 		w.encoder.EncodeJourney(j, c, ex)
 	} else {
 		w.encoder.EncodeTokens(j, c, ex)

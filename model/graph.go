@@ -89,6 +89,7 @@ const (
 	OutputReconstruction = "reconstruction" // (Batch, features), what an autoencoder's loss reads
 	OutputNextType       = "next_type"      // (Events, types), logits of the type of the event that follows
 	OutputNextGap        = "next_gap"       // (Events, 1), the normalised time until it
+	OutputCells          = "cells"          // (Events, values of all cells), logits of each attribute of the event, one after the other
 	OutputState          = "state"          // (Events, h), of a recurrent network after each event
 	OutputLast           = "last"           // (Batch, h), that state after each example's last event, zeros where it has none
 
@@ -100,6 +101,8 @@ const (
 	InputEventNumeric  = "event_numeric"  // (Events, N), as InputNumeric
 	InputEventBinary   = "event_binary"   // (Events, M), missing-value indicators
 	InputEventCategory = "event_category" // (Events, 1+C), ids of the type and of categorical attributes
+	InputEventBefore   = "event_before"   // (Events, cells): the value of each attribute of the event before, as a whole float; 0 before the first
+	InputEventType     = "event_type"     // (Events, 1): the id of the event's own type
 	InputRow           = "row"            // (Batch, 1), where the example's last event stands among the packed events, or -1 for none
 )
 

@@ -30,6 +30,11 @@ trunk/0/adapter[3 21] trunk/0/weight[21 8] trunk/0/bias[8] trunk/1/weight[8 8] t
 		Denoiser{Features: 6, Width: 8, Layers: 2, Steps: 50},
 		`trunk/0/weight[10 8] trunk/0/bias[8] trunk/1/weight[8 8] trunk/1/bias[8] head/weight[8 6] head/bias[6]`,
 	},
+	"binet": {
+		BINet{Cells: []int{7, 4, 3}, Embedding: 2, State: 6, Width: 5},
+		`before/table[14 2] recurrent/first[6] recurrent/weight[6 18] recurrent/bias[18] recurrent/state/weight[6 18] recurrent/state/bias[18]
+		context/weight[6 5] context/bias[5] type/weight[5 7] type/bias[7] kind/table[7 2] given/weight[7 5] given/bias[5] rest/weight[5 7] rest/bias[7]`,
+	},
 	"journey": {
 		Journey{Events: Table{Numeric: 2, Cardinalities: []int{7, 4}, Bins: 3}, Table: Table{Binary: 2}, Targets: 1,
 			State: 6, Token: 2, TypeSize: 3, Members: 2, Width: 5, Layers: 1},
@@ -144,7 +149,10 @@ func TestErrorsNameTheirPath(t *testing.T) {
 	if _, err := Build(Journey{Events: Table{Numeric: 1}, Targets: 1, State: 2, Members: 2, Width: 2, Layers: 1}); err == nil || !strings.Contains(err.Error(), "without a type") {
 		t.Errorf("events without a type: got error %v", err)
 	}
-	if _, err := (Saved{Kind: "transformer"}).Load(); err == nil || !strings.Contains(err.Error(), "want one of [denoiser journey mlp tabm]") {
+	if _, err := Build(BINet{Embedding: 1, State: 1, Width: 1}); err == nil || !strings.Contains(err.Error(), "without a type") {
+		t.Errorf("a BINet without cells: got error %v", err)
+	}
+	if _, err := (Saved{Kind: "transformer"}).Load(); err == nil || !strings.Contains(err.Error(), "want one of [binet denoiser journey mlp tabm]") {
 		t.Errorf("unknown architecture: got error %v", err)
 	}
 }

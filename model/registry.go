@@ -12,6 +12,7 @@ var kinds = map[string]func() Network{
 	"mlp":      func() Network { return &MLP{} },
 	"tabm":     func() Network { return &TabM{} },
 	"journey":  func() Network { return &Journey{} },
+	"binet":    func() Network { return &BINet{} },
 	"denoiser": func() Network { return &Denoiser{} },
 }
 

@@ -26,7 +26,7 @@ import (
 func quick() Config {
 	c := DefaultConfig()
 	c.Members, c.Width, c.Embedding, c.Ensemble, c.Epochs, c.ExtraCuts, c.DenoiseSteps, c.DenoiseWidth = 4, 16, 4, 2, 6, 0, 60, 16
-	c.Recurrent, c.Seed = 0, 3
+	c.Recurrent, c.Foretell, c.Seed = 0, false, 3
 	return c
 }
 

@@ -45,6 +45,9 @@ type Config struct {
 	DenoiseWidth int
 	DenoiseSteps int // optimiser steps, batches of 64
 
+	Foretell       bool // train the anomaly network of the sequence, where the task has events
+	ForetoldEvents int  // events that it is trained on, each as often as it is seen; more find more planted faults, up to about the default
+
 	Seed uint64
 }
 
@@ -57,7 +60,7 @@ func DefaultConfig() Config {
 		Recurrent: 2, State: 64, Token: 8, TypeSize: 16, Next: 0.1, LabelShare: 1,
 		Epochs: 200, Patience: 8, Batch: 256, MicroBatch: 32, Threads: min(runtime.NumCPU(), 8),
 		LearningRate: 2e-3, WeightDecay: 3e-4, Dropout: 0.2, Clip: 1, PositiveWeight: 1, ExtraCuts: 2,
-		Denoise: true, DenoiseWidth: 256, DenoiseSteps: 3000,
+		Denoise: true, DenoiseWidth: 256, DenoiseSteps: 3000, Foretell: true, ForetoldEvents: 3_000_000,
 	}
 }
 
@@ -124,6 +127,8 @@ func ConfigOf(task *datasets.Task) (Config, error) {
 	choose(&c.Dropout, n.Dropout, n.Dropout != nil)
 	choose(&c.Architecture, &n.Architecture, n.Architecture != "")
 	c.Seed, c.Pretrain, c.Denoise = n.Seed, n.Pretrain, !task.Anomaly.Off
+	choose(&c.Foretell, task.Anomaly.Journey, task.Anomaly.Journey != nil)
+	c.Foretell = c.Foretell && c.Denoise
 	return c, c.validate()
 }
 

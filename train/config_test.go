@@ -23,7 +23,8 @@ func TestConfigOf(t *testing.T) {
 		"zeros count":  {"networks: {embedding: 0, dropout: 0, weight_decay: 0, extra_cuts: 0}", func(c *Config) { c.Embedding, c.Dropout, c.WeightDecay, c.ExtraCuts = 0, 0, 0, 0 }, ""},
 		"architecture": {"networks: {architecture: mlp, positive_weight: 3, learning_rate: 0.01, seed: 9}", func(c *Config) { c.Architecture, c.PositiveWeight, c.LearningRate, c.Seed = "mlp", 3, 0.01, 9 }, ""},
 		"anomaly":      {"anomaly: {steps: 10, width: 20}", func(c *Config) { c.DenoiseSteps, c.DenoiseWidth = 10, 20 }, ""},
-		"anomaly off":  {"anomaly: {off: true}", func(c *Config) { c.Denoise = false }, ""},
+		"anomaly off":  {"anomaly: {off: true}", func(c *Config) { c.Denoise, c.Foretell = false, false }, ""},
+		"table alone":  {"anomaly: {journey: false}", func(c *Config) { c.Foretell = false }, ""},
 		"unknown":      {"networks: {architecture: transformer}", nil, `task.yaml:7: networks.architecture: got "transformer", want tabm or mlp`},
 		"negative":     {"networks: {width: -1}", nil, "networks.width"},
 	} {

@@ -73,7 +73,7 @@ func Prepare(ctx context.Context, ds *datasets.Dataset, refs []datasets.Ref, par
 		}
 		ex := features.Example{Customer: cut.Journey.Customer, Cutoff: cut.Cutoff, Labels: append([]float32{}, cut.Labels...)}
 		encoder.EncodeJourney(cut.Journey, cut.Cutoff, &ex)
-		if c.Recurrent > 0 {
+		if c.Recurrent > 0 || c.Foretell {
 			ex.Tokens = reader.read(cut.Journey, cut.Cutoff.Events)
 		}
 		*into = append(*into, ex)

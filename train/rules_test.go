@@ -27,6 +27,7 @@ var architectures = map[string]model.Network{
 	"denoiser":                model.Denoiser{Features: 6, Width: 10, Layers: 2, Steps: 50},
 	"journey": model.Journey{Events: model.Table{Numeric: 2, Binary: 1, Cardinalities: []int{4, 3}, Edges: smallTable.Edges[:2]}, Table: smallTable,
 		Targets: 2, State: 6, Token: 3, TypeSize: 2, Members: 3, Width: 8, Layers: 2, Embedding: 4, CategoryWidth: 2},
+	"binet":     model.BINet{Cells: []int{4, 3, 5}, Embedding: 3, State: 6, Width: 7},
 	"recurrent": recurrentNetwork{in: 4, width: 6, token: true},
 }
 
@@ -84,6 +85,10 @@ func TestGradients(t *testing.T) {
 		if _, ok := g.Outputs[model.OutputNextType]; ok {
 			t.Run(name+"/journey loss", func(t *testing.T) { checkGradients(t, g, journeyLoss(g, true)) })
 			t.Run(name+"/foretelling", func(t *testing.T) { checkGradients(t, g, journeyLoss(g, false)) })
+		}
+		if _, ok := g.Outputs[model.OutputCells]; ok {
+			t.Run(name+"/cell entropy", func(t *testing.T) { checkGradients(t, g, cellEntropy(g, network.(model.BINet).Cells)) })
+			continue
 		}
 		if _, ok := g.Outputs[model.OutputLogits]; ok {
 			t.Run(name+"/cross-entropy", func(t *testing.T) { checkGradients(t, g, crossEntropy(g)) })
@@ -163,7 +168,7 @@ func fillRandomly(l *lane, g *model.Graph, random *rand.Rand) {
 		for i := range x {
 			x[i] = float32(random.NormFloat64())
 			switch name {
-			case model.InputCategory, model.InputEventCategory, leafNextType:
+			case model.InputCategory, model.InputEventCategory, model.InputEventBefore, model.InputEventType, leafCells, leafNextType:
 				x[i] = float32(random.IntN(3))
 			case model.InputBinary, leafLabels:
 				x[i] = float32(random.IntN(2))

@@ -60,7 +60,7 @@ type NetworkReport struct {
 }
 
 // Fit trains the networks of a prepared data set: the classifiers, if there is
-// a target, and the denoiser. The bundle still lacks what is measured by
+// a target, and those that find anomalies. The bundle still lacks what is measured by
 // scoring: conformal scores and metrics.
 func Fit(ctx context.Context, p *Prepared, c Config, o Options) (*weights.Bundle, *Report, error) {
 	if err := c.validate(); err != nil {
@@ -85,6 +85,11 @@ func Fit(ctx context.Context, p *Prepared, c Config, o Options) (*weights.Bundle
 	}
 	if c.Denoise {
 		if err := r.denoiser(ctx, b); err != nil {
+			return nil, nil, err
+		}
+	}
+	if _, _, types, _ := p.Schema.TokenTable(); c.Foretell && len(types) > 0 {
+		if err := r.foreteller(ctx, b); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -54,12 +54,14 @@ type Role string
 
 const (
 	Classifier Role = "classifier" // its output "probability" is blended
-	Denoiser   Role = "denoiser"   // its reconstruction error is the anomaly score; at most one
+	Denoiser   Role = "denoiser"   // its reconstruction error is an anomaly score; at most one
+	Foreteller Role = "foreteller" // how unlikely it finds the events of a journey is an anomaly score; at most one
 )
 
 // A Reference is what scores are compared with.
 type Reference struct {
-	Conformal []float32            // anomaly scores of held-out normal journeys, ascending; empty when there is no detector
-	Detectors map[string][]float32 // the raw scores that the detectors give them, by name, ascending; several detectors are blended by rank in theirs
-	Typical   Typical
+	Conformal   []float32            // anomaly scores of held-out normal journeys, ascending; empty when there is no detector
+	Detectors   map[string][]float32 // the raw scores that the detectors give them, by name, ascending; several detectors are blended by rank in theirs
+	Typical     Typical
+	Transitions []Transition // how often types followed each other in training, ascending; empty when that is no detector
 }

@@ -7,10 +7,11 @@ import (
 
 // Names of the tensors in reference.safetensors.
 const (
-	tensorConformal = "conformal"
-	tensorNumeric   = "typical/numeric"
-	tensorCategory  = "typical/category"
-	detectorPrefix  = "detector/"
+	tensorConformal   = "conformal"
+	tensorNumeric     = "typical/numeric"
+	tensorCategory    = "typical/category"
+	detectorPrefix    = "detector/"
+	tensorTransitions = "transitions"
 )
 
 // maxID is the largest vocabulary id that a float32 holds exactly.
@@ -29,6 +30,9 @@ func (r Reference) tensors() map[string]Tensor {
 	for name, scores := range r.Detectors {
 		tensors[detectorPrefix+name] = vector(scores)
 	}
+	if len(r.Transitions) > 0 {
+		tensors[tensorTransitions] = transitionsTensor(r.Transitions)
+	}
 	return tensors
 }
 
@@ -44,6 +48,11 @@ func readReference(tensors map[string]Tensor) (Reference, error) {
 	for name, t := range tensors {
 		detector, is := strings.CutPrefix(name, detectorPrefix)
 		switch {
+		case name == tensorTransitions:
+			var err error
+			if r.Transitions, err = readTransitions(t); err != nil {
+				return r, err
+			}
 		case len(t.Shape) != 1:
 			return r, fmt.Errorf("%s has shape %v, want a vector", name, t.Shape)
 		case is:

@@ -25,7 +25,7 @@ func (b *Bundle) Validate() error {
 	if layout := b.Schema.Layout; !slices.Equal(b.Layout.Profile, layout.Profile) || !slices.Equal(b.Layout.Event, layout.Event) {
 		return fmt.Errorf("weights: bundle %s has layout %v, want its schema's %v", b.Name, b.Layout, layout)
 	}
-	for _, check := range []func() error{b.checkTargets, b.checkReference, b.checkRoles, b.checkNetworks} {
+	for _, check := range []func() error{b.checkTargets, b.checkReference, b.checkTransitions, b.checkRoles, b.checkNetworks} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -80,7 +80,7 @@ func checkScores(name string, scores []float32) error {
 
 // checkRoles looks at the networks together.
 func (b *Bundle) checkRoles() error {
-	classifiers, denoisers, share := 0, 0, 0.0
+	classifiers, denoisers, foretellers, share := 0, 0, 0, 0.0
 	for i, n := range b.Networks {
 		if err := checkFileName(n.file()); err != nil {
 			return err
@@ -96,19 +96,21 @@ func (b *Bundle) checkRoles() error {
 			}
 		case Denoiser:
 			denoisers++
+		case Foreteller:
+			foretellers++
 		default:
-			return fmt.Errorf("weights: %s has role %q, want %s or %s", n.Name, n.Role, Classifier, Denoiser)
+			return fmt.Errorf("weights: %s has role %q, want %s, %s or %s", n.Name, n.Role, Classifier, Denoiser, Foreteller)
 		}
 	}
 	switch {
-	case classifiers+denoisers == 0:
+	case classifiers+denoisers+foretellers == 0:
 		return fmt.Errorf("weights: bundle %s has no network", b.Name)
 	case (classifiers > 0) != (len(b.Targets) > 0):
 		return fmt.Errorf("weights: %d classifiers for %d targets", classifiers, len(b.Targets))
 	case classifiers > 0 && math.Abs(share-1) > 1e-6:
 		return fmt.Errorf("weights: blend weights add up to %v, want 1", share)
-	case denoisers > 1:
-		return fmt.Errorf("weights: %d denoisers, want at most one", denoisers)
+	case denoisers > 1 || foretellers > 1:
+		return fmt.Errorf("weights: %d denoisers and %d foretellers, want at most one of each", denoisers, foretellers)
 	}
 	return nil
 }
@@ -139,27 +141,56 @@ func (b *Bundle) checkNetworks() error {
 // checkFit compares the network's inputs with what the schema yields and its
 // output with what its role wants.
 func (b *Bundle) checkFit(n *Network, g *model.Graph) error {
-	numeric, binary, cardinalities, _ := b.Schema.Table()
-	eventNumeric, eventBinary, eventCardinalities, _ := b.Schema.TokenTable()
-	want := map[string]int{
-		model.InputNumeric: numeric, model.InputBinary: binary, model.InputCategory: len(cardinalities), model.InputRow: 1,
-		model.InputEventNumeric: eventNumeric, model.InputEventBinary: eventBinary, model.InputEventCategory: len(eventCardinalities),
-	}
-	output, width := model.OutputProbability, len(b.Targets)
-	if n.Role == Denoiser {
-		want = map[string]int{model.InputNumeric: b.Schema.StandardWidth(), model.InputTime: model.TimeWidth}
-		output, width = model.OutputReconstruction, b.Schema.StandardWidth()
-	}
+	want := b.needs(n.Role)
 	for _, in := range g.Inputs() {
-		if w, ok := want[in.Name]; !ok || w != in.Width() {
+		if w, ok := want.inputs[in.Name]; !ok || w != in.Width() {
 			return fmt.Errorf("reads %d %s columns, the schema yields %d", in.Width(), in.Name, w)
 		}
 	}
-	y, ok := g.Outputs[output]
-	if !ok || !slices.Equal(y.Shape, []int{model.Batch, width}) {
-		return fmt.Errorf("a %s of kind %s, want output %q of width %d", n.Role, n.Saved.Kind, output, width)
+	y, ok := g.Outputs[want.output]
+	if !ok || !slices.Equal(y.Shape, want.shape) {
+		return fmt.Errorf("a %s of kind %s, want output %q of width %d", n.Role, n.Saved.Kind, want.output, want.shape[1])
 	}
-	return checkTables(g, map[string][]int{model.InputCategory: cardinalities, model.InputEventCategory: eventCardinalities})
+	return checkTables(g, want.ids)
+}
+
+// needs are what a network of some role may read and has to offer.
+type needs struct {
+	inputs map[string]int   // widths
+	ids    map[string][]int // of inputs that hold ids, how many each column may have
+	output string
+	shape  []int
+}
+
+func (b *Bundle) needs(role Role) needs {
+	switch role {
+	case Denoiser:
+		width := b.Schema.StandardWidth()
+		return needs{
+			inputs: map[string]int{model.InputNumeric: width, model.InputTime: model.TimeWidth},
+			output: model.OutputReconstruction, shape: []int{model.Batch, width},
+		}
+	case Foreteller:
+		sizes, total := []int{}, 0
+		for _, cell := range b.Schema.Cells() {
+			sizes, total = append(sizes, cell.Size), total+cell.Size
+		}
+		return needs{
+			inputs: map[string]int{model.InputEventBefore: len(sizes), model.InputEventType: 1},
+			ids:    map[string][]int{model.InputEventBefore: sizes, model.InputEventType: sizes[:min(1, len(sizes))]},
+			output: model.OutputCells, shape: []int{model.Events, total},
+		}
+	}
+	numeric, binary, ids, _ := b.Schema.Table()
+	eventNumeric, eventBinary, eventIDs, _ := b.Schema.TokenTable()
+	return needs{
+		inputs: map[string]int{
+			model.InputNumeric: numeric, model.InputBinary: binary, model.InputCategory: len(ids), model.InputRow: 1,
+			model.InputEventNumeric: eventNumeric, model.InputEventBinary: eventBinary, model.InputEventCategory: len(eventIDs),
+		},
+		ids:    map[string][]int{model.InputCategory: ids, model.InputEventCategory: eventIDs},
+		output: model.OutputProbability, shape: []int{model.Batch, len(b.Targets)},
+	}
 }
 
 // checkTables demands that every embedding has a row for every id that the

@@ -41,6 +41,8 @@ func architectures(random *rand.Rand) map[string]model.Network {
 			Members: 3, Width: 16, Layers: 2, Embedding: 4, CategoryWidth: 3,
 		},
 		"journey/events": &model.Journey{Events: model.Table{Cardinalities: []int{6}}, Targets: 1, State: 5, TypeSize: 3, Members: 2, Width: 8, Layers: 1},
+		"binet":          &model.BINet{Cells: []int{5, 3, 41}, Embedding: 4, State: 9, Width: 17},
+		"binet/types":    &model.BINet{Cells: []int{6}, Embedding: 3, State: 5, Width: 8},
 		"denoiser":       &model.Denoiser{Features: 13, Width: 40, Layers: 2, Steps: 10},
 		"denoiser/thin":  &model.Denoiser{Features: 1, Width: 1, Layers: 1, Steps: 1},
 	}

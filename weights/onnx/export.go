@@ -72,9 +72,13 @@ func encodeNetwork(b *weights.Bundle, n *weights.Network, inputs map[string]Inpu
 	}
 	output := model.OutputProbability
 	o.Doc = "calibrated probabilities of " + strings.Join(b.Targets, ", ")
-	if n.Role == weights.Denoiser {
+	switch n.Role {
+	case weights.Denoiser:
 		output, o.Doc = model.OutputReconstruction, "reconstruction of a noisy standardised row"
 		inputs = describeDenoiser(b)
+	case weights.Foreteller:
+		output, o.Doc = model.OutputCells, "logits of each attribute of every event, one attribute after the other in the order of the input "+model.InputEventBefore
+		inputs = describeForeteller(b)
 	}
 	o.Outputs = []string{output}
 	read := map[string]InputDescription{}
@@ -92,7 +96,7 @@ func encodeNetwork(b *weights.Bundle, n *weights.Network, inputs map[string]Inpu
 
 func metadata(b *weights.Bundle, n *weights.Network) (map[string]string, error) {
 	targets := b.Targets
-	if n.Role == weights.Denoiser {
+	if n.Role != weights.Classifier {
 		targets = nil
 	}
 	text, err := json.Marshal(append([]string{}, targets...))
@@ -149,6 +153,19 @@ func describeEvents(b *weights.Bundle) map[string]InputDescription {
 }
 
 const ids = "ids of levels as whole numbers: 0 missing, 1 unseen, 2 and up the known levels in their order"
+
+// describeForeteller describes what the network that foretells events reads.
+func describeForeteller(b *weights.Bundle) map[string]InputDescription {
+	before := InputDescription{Values: "attributes of the event before, 0 before the first; of categories " + ids +
+		"; of numbers 0 missing, and from 1 on bins of equal shares of training events, finer at both ends"}
+	events := describeEvents(b)[model.InputEventCategory]
+	for _, cell := range b.Schema.Cells() {
+		before.Columns = append(before.Columns, cell.Name)
+	}
+	before.Levels = events.Levels
+	kind := InputDescription{Columns: events.Columns[:1], Levels: events.Levels[:1], Values: "the event's own type: " + ids}
+	return map[string]InputDescription{model.InputEventBefore: before, model.InputEventType: kind}
+}
 
 // describeDenoiser describes what the anomaly network reads.
 func describeDenoiser(b *weights.Bundle) map[string]InputDescription {
