@@ -86,6 +86,27 @@ func (s *Scorer) scoreTogether(journeys []features.Journey, cutoffs []features.C
 	return err
 }
 
+// Surprises are how unlikely each event that an example sees was when it came,
+// by the name of the detector that says so.
+func (s *Scorer) Surprises(ex *features.Example) (map[string][]Surprise, error) {
+	w := s.workers.Get().(*worker)
+	defer s.workers.Put(w)
+	found := map[string][]Surprise{}
+	for k, e := range s.evidence {
+		d := w.detect.ofEvents[k]
+		if d == nil {
+			continue
+		}
+		d.observe(func(x Surprise) { found[e.name()] = append(found[e.name()], x) })
+		err := d.run([]features.Example{*ex})
+		d.observe(nil)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
 // spread cuts n rows into parts and does them on the scorer's workers, the
 // calling goroutine among them. It returns the error of the first part that
 // failed.

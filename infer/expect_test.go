@@ -60,8 +60,12 @@ func TestSurprisesMatchTheReference(t *testing.T) {
 	}
 	for _, ex := range encodeTokens(b.Schema, journeys) {
 		want := slowSurprises(g, &n, b.Schema, &ex)
-		got := surprisesOf(t, s, "foreteller", ex)
-		if len(got) != len(want) {
+		surprises, err := s.Surprises(&ex)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := surprises["foreteller"]
+		if len(surprises["chain"]) != len(want) || len(got) != len(want) {
 			t.Fatalf("%d surprises of %d events", len(got), len(want))
 		}
 		for i := range want {
@@ -70,20 +74,6 @@ func TestSurprisesMatchTheReference(t *testing.T) {
 			}
 		}
 	}
-}
-
-// surprisesOf are what one evidence says of every event.
-func surprisesOf(t *testing.T, s *Scorer, name string, ex features.Example) (found []Surprise) {
-	t.Helper()
-	for _, e := range s.evidence {
-		if d, is := e.newDetector().(detectorOfEvents); is && e.name() == name {
-			d.observe(func(s Surprise) { found = append(found, s) })
-			if err := d.run([]features.Example{ex}); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	return found
 }
 
 func slowSurprises(g *model.Graph, n *weights.Network, schema *features.Schema, ex *features.Example) (p []float64) {
@@ -265,4 +255,26 @@ func longJourneys(n, events int) (journeys []features.Journey) {
 		journeys = append(journeys, j)
 	}
 	return journeys
+}
+
+// TestOneDetector scores with one of several.
+func TestOneDetector(t *testing.T) {
+	b, journeys := journeyBundle(t, 60)
+	s := newScorer(t, b, ScorerOptions{Detectors: []string{"chain"}, SkipTargets: true})
+	examples := encodeTokens(b.Schema, journeys)
+	scores, err := s.ScoreExamples(examples)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var raw []float32
+	for _, score := range scores {
+		raw = append(raw, float32(score.AnomalyScore))
+	}
+	slices.Sort(raw)
+	if !slices.Equal(raw, b.Reference.Detectors["chain"]) {
+		t.Error("one detector's scores are not those that it was calibrated with")
+	}
+	if _, err := NewScorer(b, ScorerOptions{Detectors: []string{"oracle"}}); err == nil || !strings.Contains(err.Error(), `no detector named "oracle"`) {
+		t.Errorf("unknown detector: got error %v", err)
+	}
 }

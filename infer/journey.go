@@ -93,7 +93,7 @@ func (s *Scorer) fingerprintStates() (sum [sha256.Size]byte) {
 	for i := range s.bundle.Networks {
 		n := &s.bundle.Networks[i]
 		follows := slices.ContainsFunc(s.following, func(r *recurrent) bool { return r.name == n.Name })
-		if !follows && (n.Role != weights.Foreteller || s.options.SkipAnomaly) {
+		if !follows && (n.Role != weights.Foreteller || !s.has("foreteller")) {
 			continue
 		}
 		for _, name := range slices.Sorted(maps.Keys(n.Params)) {
@@ -101,8 +101,8 @@ func (s *Scorer) fingerprintStates() (sum [sha256.Size]byte) {
 			binary.Write(h, binary.LittleEndian, n.Params[name].Data)
 		}
 	}
-	if transitions := s.bundle.Reference.Transitions; len(transitions) > 0 && !s.options.SkipAnomaly {
-		binary.Write(h, binary.LittleEndian, transitions)
+	if s.has("chain") {
+		binary.Write(h, binary.LittleEndian, s.bundle.Reference.Transitions)
 	}
 	h.Sum(sum[:0])
 	return sum

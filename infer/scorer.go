@@ -26,6 +26,11 @@ type ScorerOptions struct {
 	SkipAnomaly bool // leave anomalies out, as if the bundle had no detector
 	SkipTargets bool // leave targets out, as if the bundle had no classifier
 
+	// Detectors are those that look for anomalies, by their names in
+	// weights.Reference.Detectors; nil for all. P-values are for all together: of
+	// one alone, compare its scores with the reference's of its name.
+	Detectors []string
+
 	Foreign Opener // of networks that were trained elsewhere; nil where no bundle has any
 }
 
@@ -82,6 +87,9 @@ func NewScorer(b *weights.Bundle, o ScorerOptions) (*Scorer, error) {
 	if transitions := b.Reference.Transitions; len(transitions) > 0 && !o.SkipAnomaly {
 		s.evidence = append(s.evidence, newChaining(b.Schema, transitions))
 	}
+	if err := s.choose(o.Detectors); err != nil {
+		return nil, err
+	}
 	if err := s.settleAlerts(); err != nil {
 		return nil, err
 	}
@@ -112,6 +120,24 @@ func (s *Scorer) addReasons() error {
 		return fmt.Errorf("infer: bundle %s has no typical values, which reasons are measured against", s.bundle.Name)
 	}
 	s.occlusion = newOcclusion(s.bundle.Schema, typical, s.widths)
+	return nil
+}
+
+func (s *Scorer) has(detector string) bool {
+	return slices.ContainsFunc(s.evidence, func(e evidence) bool { return e.name() == detector })
+}
+
+// choose leaves out the detectors that are not named.
+func (s *Scorer) choose(names []string) error {
+	if names == nil {
+		return nil
+	}
+	for _, name := range names {
+		if !s.has(name) {
+			return fmt.Errorf("infer: bundle %s has no detector named %q", s.bundle.Name, name)
+		}
+	}
+	s.evidence = slices.DeleteFunc(s.evidence, func(e evidence) bool { return !slices.Contains(names, e.name()) })
 	return nil
 }
 

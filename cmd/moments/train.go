@@ -66,6 +66,7 @@ Keys of "anomaly":
 ` + describeKeys([]key{
 		{"alert_rate", 0.01, "share of normal journeys that may be flagged"},
 		{"off", false, "train no anomaly network"},
+		{"journey", d.Foretell, "look for strange events in the sequence, too, where the task has events"},
 		{"width", d.DenoiseWidth, "units a layer"},
 		{"steps", d.DenoiseSteps, "steps of the optimiser, 64 examples each"},
 		{"senses", "{}", "what more of a column or group means, positive, negative or mixed, such as {event:payment_failed: negative}; docs/anomalies.md"},

@@ -27,41 +27,48 @@ const (
 // Faults are all of them.
 var Faults = []Fault{Skip, Insert, Rework, Early, Late, Swap}
 
-// Inject returns a copy of the journey with the fault in it, and the position
-// where the fault begins (one past the end when the last event was skipped). The journey itself is left alone. Copied and moved
-// events take the time of the event before their new place, so time order
-// holds. It fails when the journey is too short, or when no two events differ
-// in what the fault would exchange.
-func Inject(j *features.Journey, fault Fault, random *rand.Rand) (*features.Journey, int, error) {
+// Inject returns a copy of the journey with the fault in it, and the positions
+// of the events that are out of place: the inserted or repeated ones, the one
+// that was moved, the one with the wrong attribute; of a skipped event, the one
+// that follows it, which is none when the last was skipped. The journey itself
+// is left alone. Copied and moved events take the time of the event before their
+// new place, so time order holds. It fails when the journey is too short, or
+// when no two events differ in what the fault would exchange.
+func Inject(j *features.Journey, fault Fault, random *rand.Rand) (*features.Journey, []int, error) {
 	n := len(j.Events)
 	if n < 2 {
-		return nil, 0, fmt.Errorf("synthetic: journey %s has %d events, want at least 2 for the fault %s", j.Customer, n, fault)
+		return nil, nil, fmt.Errorf("synthetic: journey %s has %d events, want at least 2 for the fault %s", j.Customer, n, fault)
 	}
-	at, ok := 0, true
+	at, faulty, ok := 0, 1, true
 	events := slices.Clone(j.Events)
 	switch fault {
 	case Skip:
 		at = random.IntN(n)
 		events = slices.Delete(events, at, at+1)
+		faulty = min(1, len(events)-at)
 	case Insert:
 		at = 1 + random.IntN(n)
 		events = repeat(events, random.IntN(n), 1, at)
 	case Rework:
 		length := min(2+random.IntN(2), n)
 		first := random.IntN(n - length + 1)
-		at = first + length
+		at, faulty = first+length, length
 		events = repeat(events, first, length, at)
 	case Early, Late:
 		at, ok = move(events, fault, random)
 	case Swap:
 		at, ok = swap(events, random)
 	default:
-		return nil, 0, fmt.Errorf("synthetic: fault is %q, want one of %q", fault, Faults)
+		return nil, nil, fmt.Errorf("synthetic: fault is %q, want one of %q", fault, Faults)
 	}
 	if !ok {
-		return nil, 0, fmt.Errorf("synthetic: journey %s: all events are alike, want two that differ for the fault %s", j.Customer, fault)
+		return nil, nil, fmt.Errorf("synthetic: journey %s: all events are alike, want two that differ for the fault %s", j.Customer, fault)
 	}
-	return &features.Journey{Customer: j.Customer, Profile: j.Profile, Events: events}, at, nil
+	var positions []int
+	for i := range faulty {
+		positions = append(positions, at+i)
+	}
+	return &features.Journey{Customer: j.Customer, Profile: j.Profile, Events: events}, positions, nil
 }
 
 // repeat inserts a copy of the events [first, first+length) at position at, 1 or more.
@@ -75,7 +82,7 @@ func repeat(events []features.Event, first, length, at int) []features.Event {
 
 // move exchanges the places of two events of different types: the later one
 // comes early, or the earlier one late, and those between move up. The times
-// stay where they are. The first event changed is returned.
+// stay where they are. The place of the moved event is returned.
 func move(events []features.Event, fault Fault, random *rand.Rand) (int, bool) {
 	first, second, ok := pair(len(events), random, func(i, k int) bool { return events[i].Type != events[k].Type })
 	if !ok {
@@ -92,6 +99,9 @@ func move(events []features.Event, fault Fault, random *rand.Rand) (int, bool) {
 		moved[i].Time, moved[i].Offset = clock[i].Time, clock[i].Offset
 	}
 	copy(events[first:], moved)
+	if fault == Late {
+		return second, true
+	}
 	return first, true
 }
 

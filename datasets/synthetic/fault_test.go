@@ -24,7 +24,7 @@ func TestFaultsAreWhatTheySay(t *testing.T) {
 		for seed := range uint64(200) {
 			j := plain("a", "b", "c", "d", "e")
 			random := rand.New(rand.NewPCG(seed, 1))
-			got, at, err := Inject(j, fault, random)
+			got, faulty, err := Inject(j, fault, random)
 			if err != nil {
 				t.Fatalf("%s: %v", fault, err)
 			}
@@ -37,6 +37,19 @@ func TestFaultsAreWhatTheySay(t *testing.T) {
 			}
 			if !slices.IsSortedFunc(got.Events, func(a, b features.Event) int { return int(a.Time - b.Time) }) {
 				t.Errorf("%s: out of time order", fault)
+			}
+			at := len(got.Events)
+			if len(faulty) > 0 {
+				at = faulty[0]
+			}
+			if want := map[Fault]int{Rework: n}[fault]; want > 0 && len(faulty) != want || want == 0 && len(faulty) != 1 && at < len(got.Events) {
+				t.Errorf("%s: faulty events %v", fault, faulty)
+			}
+			if fault == Late { // the events that it came after have moved up
+				if at == 0 || got.Events[at].Type >= got.Events[at-1].Type {
+					t.Errorf("late: %s at position %d follows %s", got.Events[at].Type, at, got.Events[at-1].Type)
+				}
+				continue
 			}
 			if !sameEvents(got.Events[:at], j.Events[:at]) {
 				t.Errorf("%s: an event before position %d differs", fault, at)
