@@ -101,6 +101,23 @@ func NewScorer(b *weights.Bundle, o ScorerOptions) (*Scorer, error) {
 	return s, s.addReasons()
 }
 
+// WithReasons is the scorer with so many reasons for each target and the anomaly
+// in place of its own number. It shares the compiled networks, so it costs little
+// more than the memory of its goroutines.
+func (s *Scorer) WithReasons(reasons int) (*Scorer, error) {
+	if reasons < 0 {
+		return nil, fmt.Errorf("infer: %d reasons, want at least 0", reasons)
+	}
+	c := &Scorer{
+		bundle: s.bundle, options: s.options, blend: s.blend, evidence: s.evidence, senses: s.senses, alerts: s.alerts,
+		following: s.following, foretelling: s.foretelling, numeric: s.numeric, category: s.category, habits: s.habits,
+		widths: s.widths, fingerprint: s.fingerprint,
+	}
+	c.options.Reasons = reasons
+	c.workers.New = func() any { return c.newWorker() }
+	return c, c.addReasons()
+}
+
 // Layout is what the values of the journeys that the scorer reads follow. It may
 // not be changed.
 func (s *Scorer) Layout() *features.Layout { return &s.bundle.Layout }

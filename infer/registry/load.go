@@ -47,22 +47,20 @@ func (r *Registry) loadBundle(m *Model) (err error) {
 	if m.Bundle, m.Version, err = weights.OpenVersion(m.Path); err != nil {
 		return err
 	}
-	if m.Scorer, err = r.scorer(m.Bundle, 0); err != nil || r.options.Reasons == 0 {
+	o := infer.ScorerOptions{Workers: r.options.Workers, Foreign: r.options.Foreign}
+	if m.Scorer, err = infer.NewScorer(m.Bundle, o); err != nil {
 		return err
 	}
-	if len(m.Bundle.Reference.Typical.Numeric)+len(m.Bundle.Reference.Typical.Category) > 0 {
-		m.Reasoning, err = r.scorer(m.Bundle, r.options.Reasons)
+	if err := m.Scorer.Warm(o.Workers); err != nil || r.options.Reasons == 0 {
+		return err
 	}
-	return err
-}
-
-// scorer makes a scorer and warms it.
-func (r *Registry) scorer(b *weights.Bundle, reasons int) (*infer.Scorer, error) {
-	s, err := infer.NewScorer(b, infer.ScorerOptions{Workers: r.options.Workers, Reasons: reasons, Foreign: r.options.Foreign})
-	if err != nil {
-		return nil, err
+	if len(m.Bundle.Reference.Typical.Numeric)+len(m.Bundle.Reference.Typical.Category) == 0 {
+		return nil
 	}
-	return s, s.Warm(r.options.Workers)
+	if m.Reasoning, err = m.Scorer.WithReasons(r.options.Reasons); err != nil {
+		return err
+	}
+	return m.Reasoning.Warm(o.Workers)
 }
 
 // loadONNX opens a bare model. The file may be replaced while it is read: then
