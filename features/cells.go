@@ -41,14 +41,6 @@ var cellRanks = func() []float64 {
 	return ranks
 }()
 
-// cellEnds are cellRanks as normalised values.
-var cellEnds = func() (ends []float32) {
-	for _, rank := range cellRanks {
-		ends = append(ends, float32(normalQuantile(rank)))
-	}
-	return ends
-}()
-
 // Cells are the attributes of an event; none before FitTokens.
 func (s *Schema) Cells() []Cell {
 	_, _, sizes, _ := s.TokenTable()
@@ -63,7 +55,7 @@ func (s *Schema) Cells() []Cell {
 	for i := range s.TokenNormalizer.Numeric {
 		column := s.TokenNormalizer.Numeric[i].Column
 		if column == tokenGap || column >= tokenAmounts {
-			cells = append(cells, Cell{Name: names[column], Kind: Numeric, Size: len(cellEnds) + 2, column: column, scale: i})
+			cells = append(cells, Cell{Name: names[column], Kind: Numeric, Size: len(cellRanks) + 2, column: column, scale: i})
 		}
 	}
 	return cells
@@ -130,7 +122,7 @@ func (n *NumericScale) bin(x float32) float32 {
 	if !finite(x) {
 		return 0
 	}
-	below, _ := slices.BinarySearch(cellEnds, n.score(x))
+	below, _ := slices.BinarySearch(cellRanks, n.rank(x)/n.rankAt(len(n.Quantiles)-1))
 	return float32(1 + below)
 }
 
