@@ -3,6 +3,7 @@ package features
 import (
 	"math"
 	"slices"
+	"strings"
 )
 
 // A Habit compares what a journey did with its own past. Outcomes are predicted
@@ -28,6 +29,11 @@ type Habit struct {
 	// Poisson count (Anscombe, "The transformation of Poisson, binomial and
 	// negative-binomial data", 1948), amounts as logarithms.
 	Surprise float32
+
+	// Steady is how much of the pace that fewer events fall short of was there all
+	// along, rather than in one burst: 1 where it was even, 0 where all came in a
+	// quarter of the time. It is 0 of the busiest spans.
+	Steady float32
 }
 
 // burstWindows are the lengths of the crowded spans that are looked for.
@@ -68,6 +74,17 @@ func (s *Schema) habitNames() []string {
 		names = append(names, "busiest_week_"+code.Name)
 	}
 	return names
+}
+
+// Busiest says whether a habit counts the events of a busiest span.
+func (c Column) Busiest() bool {
+	_, name, _ := strings.Cut(c.Name, "/")
+	for _, window := range burstWindows {
+		if name == window.name {
+			return true
+		}
+	}
+	return false
 }
 
 // A diary is the encoder's scratch for habits: the events of the tail by slot,
@@ -139,17 +156,15 @@ func (e *Encoder) habits(to []Habit) []Habit {
 }
 
 // silenceHabit is the time since the last event, beside the mean gap before.
+// The surprise is that of a window as long as the silence.
 func (e *Encoder) silenceHabit(times []int64) Habit {
 	n := len(times)
 	if n < 2 || times[n-1] == times[0] {
 		return Habit{}
 	}
 	silence, span := e.at-times[n-1], times[n-1]-times[0]
-	ratio := float64(silence) / float64(span)
-	return Habit{
-		Seen: narrow(inDays(silence)), Expected: narrow(inDays(span) / float64(n-1)),
-		Surprise: -surprise(0, float64(n-1)*ratio, ratio),
-	}
+	pace := e.paceHabit(times, silence)
+	return Habit{narrow(inDays(silence)), narrow(inDays(span) / float64(n-1)), -pace.Surprise, pace.Steady}
 }
 
 // paceHabit is the events of the last window, beside the pace before it. The
@@ -157,14 +172,39 @@ func (e *Encoder) silenceHabit(times []int64) Habit {
 func (e *Encoder) paceHabit(times []int64, window int64) Habit {
 	begin := e.at - window
 	span := min(begin-e.first.time, paceWindows*window)
-	if e.count == 0 || span < window/2 || span == 0 {
+	if e.count == 0 || span < window/2 || span < paceParts {
 		return Habit{}
 	}
 	end, _ := slices.BinarySearch(times, begin+1)
 	start, _ := slices.BinarySearch(times, begin-span)
 	ratio := float64(window) / float64(span)
 	seen, expected := float64(len(times)-end), float64(end-start)*ratio
-	return Habit{narrow(seen), narrow(expected), surprise(seen, expected, ratio)}
+	return Habit{narrow(seen), narrow(expected), surprise(seen, expected, ratio), steadiness(times[start:end], begin-span, span)}
+}
+
+// Parts of the span that a pace is taken from, and the number of the least busy
+// ones that tell whether it was steady.
+const (
+	paceParts  = 8
+	paceSteady = 6
+)
+
+// steadiness is the share of the ascending times in the least busy parts of the
+// span that begins at start, in units of what an even pace has there.
+func steadiness(times []int64, start, span int64) float32 {
+	if len(times) == 0 {
+		return 0
+	}
+	var counts [paceParts]int
+	for _, at := range times {
+		counts[min((at-start)/(span/paceParts), paceParts-1)]++
+	}
+	slices.Sort(counts[:])
+	steady := 0
+	for _, n := range counts[:paceSteady] {
+		steady += n
+	}
+	return float32(steady*paceParts) / float32(paceSteady*len(times))
 }
 
 // burstHabit is the most events within a span of that length, beside the pace
@@ -178,7 +218,7 @@ func (e *Encoder) burstHabit(times []int64, length int64) Habit {
 		most = max(most, i-first+1)
 	}
 	ratio := float64(length) / float64(max(e.at-e.first.time, length))
-	return Habit{float32(most), missing, surprise(float64(most), float64(len(times)-most)*ratio, ratio)}
+	return Habit{Seen: float32(most), Expected: missing, Surprise: surprise(float64(most), float64(len(times)-most)*ratio, ratio)}
 }
 
 // amountHabit is the largest sum of a slot's k-th attribute within a week.
@@ -193,7 +233,7 @@ func (d *diary) amountHabit(slot, k int) Habit {
 		sum += amounts[i*d.width+k]
 		most = max(most, sum)
 	}
-	return Habit{narrow(most), missing, narrow(math.Log1p(most))}
+	return Habit{Seen: narrow(most), Expected: missing, Surprise: narrow(math.Log1p(most))}
 }
 
 // surprise compares counts; ratio is the length of what was seen in units of

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -31,26 +32,41 @@ func referenceHabit(s *Schema, j *Journey, at int64, column Column) Habit {
 	root := func(seen, expected, ratio float64) float32 {
 		return float32((2*math.Sqrt(seen+0.375) - 2*math.Sqrt(expected+0.375)) / math.Sqrt(1+ratio))
 	}
+	pace := func(w int64) Habit {
+		span := min(at-w-first, 3*w)
+		if span < w/2 || span < 8 {
+			return Habit{}
+		}
+		ratio, start := float64(w)/float64(span), at-w-span
+		seen, expected := within(at-w, at), within(start-1, at-w)*ratio
+		var parts []float64
+		for part := range int64(8) {
+			from, to := start+part*(span/8)-1, start+(part+1)*(span/8)-1
+			if part == 7 {
+				to = at - w
+			}
+			parts = append(parts, within(from, to))
+		}
+		slices.Sort(parts)
+		steady, all := 0.0, within(start-1, at-w)
+		for _, n := range parts[:6] {
+			steady += n
+		}
+		return Habit{float32(seen), float32(expected), root(seen, expected, ratio), float32(steady / max(all, 1) * 8 / 6)}
+	}
 	nan := float32(math.NaN())
 	switch kind, of, _ := strings.Cut(name, "_"); {
 	case name == "silence":
 		if len(times) < 2 || times[len(times)-1] == times[0] {
 			return Habit{}
 		}
-		silence, span, n := days(at-times[len(times)-1]), days(times[len(times)-1]-times[0]), float64(len(times)-1)
-		return Habit{float32(silence), float32(span / n), -root(0, n/span*silence, silence/span)}
+		silence, span, n := at-times[len(times)-1], days(times[len(times)-1]-times[0]), float64(len(times)-1)
+		return Habit{float32(days(silence)), float32(span / n), -pace(silence).Surprise, pace(silence).Steady}
 	case kind == "pace":
 		for _, w := range s.Windows {
-			if FormatDuration(w) != of {
-				continue
+			if FormatDuration(w) == of {
+				return pace(w)
 			}
-			span := min(at-w-first, 3*w)
-			if span < w/2 {
-				return Habit{}
-			}
-			ratio := float64(w) / float64(span)
-			seen, expected := within(at-w, at), within(at-w-span-1, at-w)*ratio
-			return Habit{float32(seen), float32(expected), root(seen, expected, ratio)}
 		}
 	case of == "hour" || of == "day" || of == "week":
 		length := map[string]int64{"hour": Hour, "day": Day, "week": Week}[of]
@@ -59,7 +75,7 @@ func referenceHabit(s *Schema, j *Journey, at int64, column Column) Habit {
 			most = max(most, within(t-length, t))
 		}
 		ratio := float64(length) / float64(max(at-first, length))
-		return Habit{float32(most), nan, root(most, (float64(len(times))-most)*ratio, ratio)}
+		return Habit{float32(most), nan, root(most, (float64(len(times))-most)*ratio, ratio), 0}
 	}
 	attribute := strings.TrimPrefix(name, "busiest_week_")
 	most := 0.0
@@ -74,7 +90,7 @@ func referenceHabit(s *Schema, j *Journey, at int64, column Column) Habit {
 		}
 		most = max(most, sum)
 	}
-	return Habit{float32(most), nan, float32(math.Log1p(most))}
+	return Habit{float32(most), nan, float32(math.Log1p(most)), 0}
 }
 
 func TestHabitsAgreeWithTheSlowReference(t *testing.T) {
@@ -100,7 +116,7 @@ func TestHabitsAgreeWithTheSlowReference(t *testing.T) {
 		e.EncodeJourney(j, Cutoff{Time: at, Events: len(j.Events)}, &ex)
 		for k, got := range ex.Habits {
 			want := referenceHabit(s, j, at, columns[k])
-			for _, x := range [][2]float32{{got.Seen, want.Seen}, {got.Expected, want.Expected}, {got.Surprise, want.Surprise}} {
+			for _, x := range [][2]float32{{got.Seen, want.Seen}, {got.Expected, want.Expected}, {got.Surprise, want.Surprise}, {got.Steady, want.Steady}} {
 				a, b := float64(x[0]), float64(x[1])
 				if math.IsNaN(a) != math.IsNaN(b) || math.Abs(a-b) > 1e-4*(1+math.Abs(b)) {
 					t.Fatalf("journey %d, %s: got %v, want %v", i, columns[k].Name, got, want)

@@ -91,7 +91,7 @@ func encodeAll(s *Schema, journeys []*Journey, cuts []Cutoff) []Example {
 // same says whether two examples are equal bit by bit.
 func same(a, b *Example) bool {
 	sameHabit := func(x, y Habit) bool {
-		return sameBits([]float32{x.Seen, x.Expected, x.Surprise}, []float32{y.Seen, y.Expected, y.Surprise})
+		return sameBits([]float32{x.Seen, x.Expected, x.Surprise, x.Steady}, []float32{y.Seen, y.Expected, y.Surprise, y.Steady})
 	}
 	return sameBits(a.Numeric, b.Numeric) && slices.Equal(a.Category, b.Category) && slices.EqualFunc(a.Habits, b.Habits, sameHabit)
 }

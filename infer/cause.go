@@ -50,7 +50,7 @@ func (c *Cause) What() string {
 		what = "any event"
 	}
 	if length, ok := strings.CutPrefix(name, "pace_"); ok {
-		return what + ", last " + length
+		return what + " within " + length
 	}
 	if length, ok := strings.CutPrefix(name, "busiest_"); ok {
 		if amount, ok := strings.CutPrefix(length, "week_"); ok {
@@ -70,7 +70,7 @@ func (s *senses) appendCauses(to []Cause, top int, parts []Part, schema *feature
 		}
 		c := Cause{
 			Group: p.Group, Column: p.Group, Event: p.Event, Share: p.Size,
-			Seen: p.Seen, Expected: p.Expected, Direction: directionOf(s.of(p), 1),
+			Seen: p.Seen, Expected: p.Expected, Direction: s.meaning(p),
 		}
 		c.SeenWords, c.ExpectedWords = s.words(p, p.Seen, schema), s.words(p, p.Expected, schema)
 		switch {

@@ -15,6 +15,7 @@ type detection struct {
 	ofEvents  []detectorOfEvents // of each detector, nil where it does not walk events
 	ranks     []ranking          // of each detector; nil where there is one, whose raw scores count
 	families  families
+	habits    int       // Part.Column of the first habit; 0 without any
 	scores    []float32 // of the examples of the last run
 	own       []Part    // scratch: of one detector
 	together  []Part    // scratch: of all
@@ -23,6 +24,9 @@ type detection struct {
 
 func (s *Scorer) newDetection() *detection {
 	d := &detection{families: newFamilies(s.evidence)}
+	if s.habits > 0 {
+		d.habits = s.numeric + s.category
+	}
 	for _, e := range s.evidence {
 		d.take(e.newDetector())
 		if len(s.evidence) > 1 {
@@ -98,20 +102,26 @@ func (d *detection) worth(k, i int) float64 {
 func (d *detection) score(i int) float32 { return d.scores[i] }
 
 // parts are what makes example i strange, by falling size; those of the same
-// group and event are one. Each detector counts by its worth in the blend. The
-// slice is valid until the next call.
+// group and event are one. Each detector counts by how unlikely it finds the
+// example, next to the one that finds it most unlikely. The slice is valid until
+// the next call.
 func (d *detection) parts(i int) []Part {
 	d.together = d.together[:0]
-	total := 0.0
+	total, most := 0.0, 0.0
+	for k := range d.ranks {
+		most = max(most, d.worth(k, i))
+	}
 	for k, detector := range d.detectors {
 		share := 1.0
 		if len(d.ranks) > 0 {
-			share = max(d.worth(k, i), 0)
+			share = math.Exp(d.worth(k, i) - most)
 		}
-		total += share
-		d.own = detector.parts(i, d.own[:0])
+		if d.own = detector.parts(i, d.own[:0]); len(d.own) > 0 && d.ownPast(&d.own[0]) {
+			share *= ownPast
+		}
 		for _, part := range d.own {
 			part.Size *= share
+			total += part.Size
 			d.add(part)
 		}
 	}
@@ -122,8 +132,15 @@ func (d *detection) parts(i int) []Part {
 	return d.together
 }
 
-// add joins a part to that of its group and event. What was seen and expected
-// is told by the larger of the two.
+// ownPast is the weight of parts that compare a journey with its own past beside
+// those that compare it with others: they say more to people.
+const ownPast = 10
+
+func (d *detection) ownPast(p *Part) bool { return d.habits > 0 && p.Column >= d.habits }
+
+// add joins a part to that of its group and event. What was seen and expected,
+// and the sign, are told by that which compares with the journey's own past, or
+// else by the larger of the two.
 func (d *detection) add(part Part) {
 	at := slices.IndexFunc(d.together, func(p Part) bool { return p.Group == part.Group && p.Event == part.Event })
 	if at < 0 {
@@ -132,11 +149,10 @@ func (d *detection) add(part Part) {
 	}
 	to := &d.together[at]
 	size := to.Size + part.Size
-	sign := (to.Sign*to.Size + part.Sign*part.Size) / max(size, math.SmallestNonzeroFloat64)
-	if part.Size > to.Size {
+	if d.ownPast(&part) || part.Size > to.Size && !d.ownPast(to) {
 		*to = part
 	}
-	to.Size, to.Sign = size, sign
+	to.Size = size
 }
 
 // explain appends the top groups as reasons.

@@ -76,7 +76,7 @@ func TestPartsOfDetectorsAreJoined(t *testing.T) {
 	second := &scripted{[]float32{3}, []Part{{Group: "timing", Event: -1, Column: 5, Seen: 3, Size: 0.5, Sign: 1}, {Group: "timing", Event: 2, Size: 0.5}}}
 	d := scriptedDetection(first, second).rankedIn([]float32{1, 2, 4}, []float32{1, 2, 4})
 	want := []Part{
-		{Group: "timing", Event: -1, Column: 4, Seen: 1, Size: 0.5}, // of equals the first
+		{Group: "timing", Event: -1, Column: 4, Seen: 1, Size: 0.5, Sign: -1}, // of equals the first
 		{Group: "age", Event: -1, Column: 0, Seen: 2, Size: 0.25, Sign: 1},
 		{Group: "timing", Event: 2, Size: 0.25},
 	}

@@ -127,9 +127,10 @@ func (t *tableEvidence) appendParts(to []Part, ex *features.Example, d deviation
 	parts := to[start:]
 	for p, e := range d.absolute {
 		part := &parts[t.positions[p].group]
-		part.Size += float64(e)
-		part.Sign += float64(d.signed[p])
-		total += float64(e)
+		// Squares: many columns that deviate a little make no cause.
+		part.Size += float64(e) * float64(e)
+		part.Sign += float64(e) * float64(d.signed[p])
+		total += float64(e) * float64(e)
 	}
 	t.fillColumns(parts, ex, d)
 	kept := to[:start]

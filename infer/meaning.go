@@ -13,5 +13,5 @@ func (s *Scorer) Meaning(group string, more bool) Direction {
 	if !more {
 		sign = -sign
 	}
-	return directionOf(sign, 1)
+	return sideOf(sign)
 }

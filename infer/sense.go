@@ -97,27 +97,36 @@ func (s *senses) of(p *Part) float64 {
 	return p.Sign * sign
 }
 
-// direction of some of the evidence, of which net is good rather than bad:
-// three quarters on one side decide.
-func directionOf(net, gross float64) Direction {
+// directionOf is on which side what is good, or bad, lies: two thirds of it
+// decide, if it is a third of all.
+func directionOf(good, bad, all float64) Direction {
 	switch {
-	case net > 0 && net >= gross/2:
+	case 3*(good+bad) < all || good+bad == 0:
+		return Mixed
+	case good >= 2*bad:
 		return Positive
-	case net < 0 && -net >= gross/2:
+	case bad >= 2*good:
 		return Negative
 	}
 	return Mixed
 }
 
-// direction weighs the parts that are at least half as large as the largest,
+// direction weighs the parts that are at least a third as large as the largest,
 // which comes first.
 func (s *senses) direction(parts []Part) Direction {
-	net, gross := 0.0, 0.0
+	good, bad, all := 0.0, 0.0, 0.0
 	for i := range parts {
-		if p := &parts[i]; p.Size >= parts[0].Size/2 {
-			net += p.Size * s.of(p)
-			gross += p.Size
+		p := &parts[i]
+		if 3*p.Size < parts[0].Size {
+			break
 		}
+		sense := s.of(p)
+		good, bad, all = good+p.Size*max(sense, 0), bad+p.Size*max(-sense, 0), all+p.Size
 	}
-	return directionOf(net, gross)
+	return directionOf(good, bad, all)
 }
+
+// meaning is the direction of one part.
+func (s *senses) meaning(p *Part) Direction { return sideOf(s.of(p)) }
+
+func sideOf(sense float64) Direction { return directionOf(max(sense, 0), max(-sense, 0), 1) }

@@ -187,7 +187,7 @@ func (w *worker) scoreAnomalies(examples []features.Example, scores []Score, liv
 func (w *worker) alertOf(p float64, parts []Part) bool {
 	threshold := w.bundle.AlertRate
 	if len(w.alerts.Thresholds) > 0 && len(parts) > 0 {
-		cause := Cause{Group: parts[0].Group, Direction: directionOf(w.senses.of(&parts[0]), 1)}
+		cause := Cause{Group: parts[0].Group, Direction: w.senses.meaning(&parts[0])}
 		if tuned, ok := w.alerts.Thresholds[cause.Key()]; ok {
 			threshold = tuned
 		}

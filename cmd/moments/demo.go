@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"moments/cmd/moments/table"
@@ -14,12 +16,15 @@ import (
 
 // demoCommand shows the whole way on a base whose truth is known.
 type demoCommand struct {
-	Output    string `short:"o" default:"demo" placeholder:"DIR" help:"Folder for the data, the bundle and the scores."`
-	Customers int    `default:"4000" help:"Customers to train on; as many again, unseen, judge the result."`
-	Seed      uint64 `default:"1" help:"Seed of the customer base."`
-	Full      bool   `help:"Train the networks that a task gets by default, at several times the demo's cost."`
-	DataOnly  bool   `help:"Only make the customer base, to try other commands on."`
-	JSON      bool   `name:"json" help:"Print the comparison as JSON."`
+	Output    string  `short:"o" default:"demo" placeholder:"DIR" help:"Folder for the data, the bundle and the scores."`
+	Customers int     `default:"4000" help:"Customers to train on; as many again, unseen, judge the result."`
+	Seed      uint64  `default:"1" help:"Seed of the customer base."`
+	Anomalies float64 `default:"0.02" placeholder:"SHARE" help:"Share of the customers with a planted anomaly."`
+	Clean     bool    `help:"Plant anomalies only among the customers that judge the result: train on normal ones."`
+	Unlabeled bool    `help:"Train on no targets, and judge the anomalies alone."`
+	Full      bool    `help:"Train the networks that a task gets by default, at several times the demo's cost."`
+	DataOnly  bool    `help:"Only make the customer base, to try other commands on."`
+	JSON      bool    `name:"json" help:"Print the comparison as JSON."`
 }
 
 // Help says what the flags do not.
@@ -39,7 +44,11 @@ the events that truly did, the flagged journeys with the anomalous ones.
 func (v *demoCommand) Run(ctx context.Context, c *console) error {
 	began := time.Now()
 	base := synthetic.Default()
-	base.Customers, base.Seed = v.Customers, v.Seed
+	base.Customers, base.Seed, base.Anomalies = v.Customers, v.Seed, v.Anomalies
+	judging := base
+	if v.Clean {
+		base.Anomalies, base.Outages = 0, 0
+	}
 	if _, err := synthetic.Write(ctx, base, v.Output); err != nil {
 		if base.Validate() != nil {
 			return wrong(err)
@@ -48,13 +57,8 @@ func (v *demoCommand) Run(ctx context.Context, c *console) error {
 	}
 	c.log.Info("made a customer base", "customers", v.Customers, "folder", v.Output)
 	task, dir := filepath.Join(v.Output, synthetic.TaskFile), filepath.Join(v.Output, "bundle")
-	if !v.Full {
-		if err := shrinkNetworks(task); err != nil {
-			return err
-		}
-	}
-	if v.DataOnly {
-		return nil
+	if err := v.shrinkTask(task); err != nil || v.DataOnly {
+		return err
 	}
 	if _, err := (&trainCommand{Task: task, Output: dir}).train(ctx, c); err != nil {
 		return err
@@ -68,7 +72,7 @@ func (v *demoCommand) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
-	found, err := comparePlanted(ctx, c, bundle, base)
+	found, err := comparePlanted(ctx, c, bundle, judging)
 	if err != nil {
 		return err
 	}
@@ -87,12 +91,20 @@ const quickNetworks = `
 networks: {ensemble: 1, recurrent: 0}
 `
 
-func shrinkNetworks(task string) error {
+func (v *demoCommand) shrinkTask(task string) error {
 	text, err := os.ReadFile(task)
 	if err != nil {
 		return err
 	}
-	return table.WriteFile(task, append(text, quickNetworks...))
+	if v.Unlabeled {
+		head, _, _ := bytes.Cut(text, []byte("\ntargets:"))
+		_, tail, _ := bytes.Cut(text, []byte("\nsplit:"))
+		text = slices.Concat(head, []byte("\nsplit:"), tail)
+	}
+	if !v.Full {
+		text = append(text, quickNetworks...)
+	}
+	return table.WriteFile(task, text)
 }
 
 func (v *demoCommand) printNext(c *console, scored *scoring, task, dir, scores string, took time.Duration) {
@@ -117,18 +129,22 @@ func comparePlanted(ctx context.Context, c *console, bundle *weights.Bundle, bas
 		return nil, err
 	}
 	c.log.Info("scoring customers that training has not seen", "customers", len(unseen.truths))
-	scores, err := unseen.score(ctx, bundle, infer.ScorerOptions{SkipAnomaly: true})
-	if err != nil {
-		return nil, err
-	}
 	unusual, err := unseen.score(ctx, bundle, infer.ScorerOptions{SkipTargets: true, Reasons: 2})
 	if err != nil {
 		return nil, err
 	}
 	result := &planted{
 		Customers: len(unseen.truths),
-		Targets:   unseen.compareTargets(scores),
 		Anomalies: unseen.compareAnomalies(unusual, bundle.AlertRate),
+		Strict:    unseen.compareAnomalies(unusual, 0.01),
 	}
+	if len(bundle.Targets) == 0 {
+		return result, nil
+	}
+	scores, err := unseen.score(ctx, bundle, infer.ScorerOptions{SkipAnomaly: true})
+	if err != nil {
+		return nil, err
+	}
+	result.Targets = unseen.compareTargets(scores)
 	return result, unseen.compareMoments(ctx, c, bundle, scores, result)
 }

@@ -13,7 +13,8 @@ type planted struct {
 	Targets   []plantedTarget `json:"targets"`
 	Moments   []plantedMoment `json:"moments"` // by target, the largest planted effect first
 	Causes    []plantedCause  `json:"causes"`
-	Anomalies plantedAnomaly  `json:"anomalies"`
+	Anomalies plantedAnomaly  `json:"anomalies"`              // at the bundle's alert rate
+	Strict    plantedAnomaly  `json:"anomalies_at_1_percent"` // the same at an alert rate of 1 %
 }
 
 // A plantedTarget holds the model's figures beside those of the true
@@ -58,9 +59,8 @@ type plantedKind struct {
 	Kind      string `json:"kind"`
 	Planted   int    `json:"planted"`
 	Flagged   int    `json:"flagged"`
-	Strict    int    `json:"flagged_at_1_percent"` // with a p-value of 0.01 or less
-	Direction int    `json:"direction_right"`      // of the flagged
-	Cause     int    `json:"cause_right"`          // of the flagged, among the first two causes
+	Direction int    `json:"direction_right"` // of the flagged
+	Cause     int    `json:"cause_right"`     // of the flagged, among the first two causes
 }
 
 // A plantedRate compares the share of normal journeys that an alert rate
@@ -78,7 +78,16 @@ const momentsShown = 6
 // print writes the comparison for people.
 func (p *planted) print(out io.Writer) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(out, "Found against planted, on %d customers that training has not seen\n\n", p.Customers)
+	fmt.Fprintf(out, "Found against planted, on %d customers that training has not seen\n", p.Customers)
+	if len(p.Targets) > 0 {
+		p.printTargets(out, w)
+	}
+	p.Anomalies.print(out, w)
+}
+
+// printTargets writes how well outcomes and their causes were found.
+func (p *planted) printTargets(out io.Writer, w *tabwriter.Writer) {
+	fmt.Fprintln(out)
 	fmt.Fprintln(w, "outcome\trate\tAUROC\tof the truth\tlog-loss\tof the truth\tof the rate\tECE\t")
 	for _, t := range p.Targets {
 		fmt.Fprintf(w, "%s\t%.3f\t%.4f\t%.4f\t%.4f\t%.4f\t%.4f\t%.4f\t\n", t.Name, t.Rate, t.AUROC, t.AUROCTrue, t.Loss, t.LossTrue, t.LossRate, t.ECE)
@@ -97,12 +106,14 @@ func (p *planted) print(out io.Writer) {
 	for _, c := range p.Causes {
 		c.print(out)
 	}
+}
 
-	a := p.Anomalies
+// print writes how well anomalies were found.
+func (a *plantedAnomaly) print(out io.Writer, w *tabwriter.Writer) {
 	fmt.Fprintf(out, "\nAnomalies, flagged at a promised alert rate of %.1f %%\n", 100*a.AlertRate)
-	fmt.Fprintln(w, "planted\tjourneys\tflagged\tat 1 %\tdirection right\tcause right\t")
+	fmt.Fprintln(w, "planted\tjourneys\tflagged\tdirection right\tcause right\t")
 	for _, k := range a.Kinds {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t\n", k.Kind, k.Planted, k.Flagged, k.Strict, k.Direction, k.Cause)
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t\n", k.Kind, k.Planted, k.Flagged, k.Direction, k.Cause)
 	}
 	w.Flush()
 	for _, r := range a.Rates {
