@@ -54,15 +54,16 @@ func TestDetectorsAreBlendedByRank(t *testing.T) {
 	}
 }
 
-// Detectors of one family share a say; what one family alone sees counts whole.
+// Detectors of one family share a say; what one family alone sees counts whole,
+// and the others for three tenths.
 func TestFamiliesAreBlendedByTheLargest(t *testing.T) {
 	worths := []float64{1, 3, 5, math.NaN()}
 	worth := func(k int) float64 { return worths[k] }
 	for _, test := range []struct {
 		families families
 		want     float64
-	}{{families{{0, 1}}, 2}, {families{{0, 1}, {2}}, 5}, {families{{2}, {0, 1}}, 5}, {families{{0}, {1}}, 3}} {
-		if got := test.families.blend(worth); got != float32(test.want) {
+	}{{families{{0, 1}}, 2}, {families{{0, 1}, {2}}, 5.6}, {families{{2}, {0, 1}}, 5.6}, {families{{0}, {1}}, 3.3}} {
+		if got := test.families.blend(worth); math.Abs(float64(got)-test.want) > 1e-6 {
 			t.Errorf("%v: %v, want %v", test.families, got, test.want)
 		}
 	}

@@ -39,6 +39,9 @@ func (r ranking) worthOfMember(score float32) float64 {
 	return worth
 }
 
+// otherFamilies is what the families say that are not the strangest.
+const otherFamilies = 0.3
+
 // families gathers detectors by the kind of their evidence.
 type families [][]int
 
@@ -56,11 +59,11 @@ func newFamilies(all []evidence) families {
 	return f
 }
 
-// blend is the largest of the families' mean worths: detectors of one kind
-// check each other, but what one kind alone can see must not be voted down by
-// the others.
+// blend is the largest of the families' mean worths, and a part of the others:
+// detectors of one kind check each other, but what one kind alone can see must
+// not be voted down by the others.
 func (f families) blend(worth func(k int) float64) float32 {
-	most := math.Inf(-1)
+	most, all := math.Inf(-1), 0.0
 	for _, members := range f {
 		sum := 0.0
 		for _, k := range members {
@@ -69,9 +72,10 @@ func (f families) blend(worth func(k int) float64) float32 {
 		if sum != sum {
 			return float32(sum) // not a number, which the caller looks for
 		}
-		most = max(most, sum/float64(len(members)))
+		mean := sum / float64(len(members))
+		most, all = max(most, mean), all+mean
 	}
-	return float32(most)
+	return float32(most + otherFamilies*(all-most))
 }
 
 // beyond is the worth of being above the largest of the other scores.

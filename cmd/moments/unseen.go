@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"math"
-	"os"
 	"reflect"
 	"slices"
 
@@ -148,16 +147,11 @@ func (u *unseen) compareAnomalies(scores []infer.Score, alertRate float64) plant
 func (k *plantedKind) judge(s *infer.Score, truth *synthetic.Anomaly, flagged bool) {
 	k.Planted++
 	if !flagged {
-		if os.Getenv("ZZ") != "" {
-			fmt.Fprintln(os.Stderr, "missed", truth.Kind, s.Anomaly, s.Causes)
-		}
 		return
 	}
 	k.Flagged++
 	if string(s.Direction) == truth.Direction {
 		k.Direction++
-	} else if os.Getenv("ZZ") != "" {
-		fmt.Fprintln(os.Stderr, truth.Kind, s.Direction, s.Causes)
 	}
 	named := func(c infer.Cause) bool { return slices.Contains(truth.Groups(), c.Group) }
 	if slices.ContainsFunc(s.Causes[:min(2, len(s.Causes))], named) {
