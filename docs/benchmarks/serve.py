@@ -37,8 +37,9 @@ TASK = HERE.parent / "tasks" / "bpic2012_loans.yaml"
 NETWORKS = "\nnetworks: {ensemble: 1, recurrent: 0}\nanomaly: {off: true}\n"
 BODIES = 64  # different requests of each kind
 EVENTS = 20  # of a journey
-RAW = "application/octet-stream"
+MANY = 16  # journeys of a request that overloads
 JSON = "application/json"
+PROGRAMS = pathlib.Path(sys.executable).parent  # of the virtual environment
 
 
 def main(arguments=None):
@@ -71,7 +72,7 @@ def parse(arguments):
     p.add_argument("--connections", default="1,16,64", metavar="A,B")
     p.add_argument("--rates", default="2000,5000", metavar="A,B", help="requests a second of the open loop")
     p.add_argument("--rounds", type=int, default=3)
-    p.add_argument("--seconds", type=float, default=5, help="of each measurement")
+    p.add_argument("--seconds", type=int, default=5, help="of each measurement")
     p.add_argument("--reloads", type=int, default=50)
     p.add_argument("--train", action="store_true", help="train the bundle again")
     options = p.parse_args(arguments)
@@ -112,47 +113,44 @@ class Prepared:
         self.models = options.work / "models"
         self.bundle = self.models / "loans"
         self.network = self.models / "network.onnx"
-        self.train(options)
-        self.inputs = json.loads((options.work / "network.json").read_text())
-        journeys = read_journeys(pathlib.Path(os.environ["MOMENTS_DATA"]) / "bpic2012_loans" / "bpic2012_events.csv.gz")
-        self.journeys = journeys[:BODIES]
-        rows = read_rows(options.work / "features.csv", BODIES, self.inputs["numeric"])
-        tensors = [random_tensors(self.inputs["network"], random.Random(i)) for i in range(BODIES)]
-        self.bodies = {
-            "score": [json.dumps({"model": "loans", **j}).encode() for j in self.journeys],
-            "journey": [oip([("journey", [1], "BYTES", [json.dumps(j)])]) for j in self.journeys],
-            "rows": [oip([("features", [1, len(n)], "FP64", n)] + ([("categories", [1, len(c)], "BYTES", c)] if c else [])) for n, c in rows],
-            "tensors": [oip([(name, shape, "FP32", data) for name, shape, data in t]) for t in tensors],
-            "many": [json.dumps({"model": "loans", "journeys": [self.journeys[(i + k) % len(self.journeys)] for k in range(16)]}).encode() for i in range(BODIES)],
-        }
-        for name, bodies in self.bodies.items():
-            write_bodies(self.file(name), bodies)
-            # The open loop sends one body: that of the middle size.
-            self.single(name).write_bytes(sorted(bodies, key=len)[len(bodies) // 2])
+        if options.train or not self.network.exists():
+            self.train(options)
+        self.journeys = read_journeys(pathlib.Path(os.environ["MOMENTS_DATA"]) / "bpic2012_loans" / "bpic2012_events.csv.gz")[:BODIES]
+        inputs = network_inputs(self.network)
+        self.bodies = {}
+        self.add("score", [json.dumps({"model": "loans", **j}) for j in self.journeys])
+        self.add("journey", [oip([("journey", [1], "BYTES", [json.dumps(j)])]) for j in self.journeys])
+        self.add("tensors", [oip(random_tensors(inputs, random.Random(i))) for i in range(BODIES)])
+        self.add("many", [json.dumps({"model": "loans", "journeys": [self.journeys[(i + k) % BODIES] for k in range(MANY)]}) for i in range(BODIES)])
+
+    def train(self, options):
+        note("training the bundle")
+        shutil.rmtree(self.models, ignore_errors=True)
+        task, exported = self.folder / "loans.yaml", self.folder / "onnx"
+        task.write_text(TASK.read_text() + NETWORKS)
+        run(options, "train", task, "-o", self.bundle)
+        run(options, "features", task, "-o", self.folder / "features.csv")
+        run(options, "export", self.bundle, "--onnx", exported)
+        shutil.copyfile(exported / "classifier-0.onnx", self.network)  # last: it says that all is there
+
+    def add_rows(self, server):
+        """Encoded rows, as the server says that it takes them."""
+        inputs = {i["name"]: i["shape"][1:] for i in server.get("/v2/models/loans")["inputs"]}
+        (numeric,), (categorical,) = inputs["features"], inputs["categories"]
+        rows = read_rows(self.folder / "features.csv", BODIES, numeric)
+        self.add("rows", [oip([("features", [1, numeric], "FP64", n), ("categories", [1, categorical], "BYTES", c)]) for n, c in rows])
+
+    def add(self, name, texts):
+        self.bodies[name] = bodies = [t.encode() for t in texts]
+        self.file(name).write_bytes(b"".join(b"%d\n%s" % (len(b), b) for b in bodies))
+        # The open loop sends one body: that of the middle size.
+        self.single(name).write_bytes(sorted(bodies, key=len)[len(bodies) // 2])
 
     def file(self, name):
         return self.folder / f"{name}.bodies"
 
     def single(self, name):
         return self.folder / f"{name}.body"
-
-    def train(self, options):
-        done = self.folder / "network.json"
-        if done.exists() and not options.train:
-            return
-        note("training the bundle")
-        shutil.rmtree(self.models, ignore_errors=True)
-        task = self.folder / "loans.yaml"
-        task.write_text(TASK.read_text() + NETWORKS)
-        run(options, "train", task, "-o", self.bundle)
-        run(options, "features", task, "-o", self.folder / "features.csv")
-        exported = self.folder / "onnx"
-        run(options, "export", self.bundle, "--onnx", exported)
-        shutil.copyfile(exported / "classifier-0.onnx", self.network)
-        inputs = network_inputs(self.network)
-        schema = json.loads((self.bundle / "schema.json").read_text())
-        numeric = count_numeric(self.folder / "features.csv", schema)
-        done.write_text(json.dumps({"network": inputs, "numeric": numeric}))
 
 
 def run(options, *arguments):
@@ -163,21 +161,10 @@ def run(options, *arguments):
 
 
 def network_inputs(path):
-    """Names and widths of the network's inputs, and the columns that are ids."""
+    """Names and widths of the network's inputs."""
     import onnxruntime
 
     return [[i.name, i.shape[1]] for i in onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).get_inputs()]
-
-
-def count_numeric(path, schema):
-    """The number of numeric columns of the encoded rows: categorical ones come last and are fields of the schema."""
-    header = next(csv.reader(open(path, newline="")))
-    columns = header[first_feature(header) :]
-    categorical = {f["name"] for f in schema["profile"] + schema["attributes"] if f["kind"] == "categorical"}
-    numeric = len(columns)
-    while numeric > 0 and any(columns[numeric - 1] == name or name in columns[numeric - 1] for name in categorical | {"type", "hour", "weekday"}):
-        numeric -= 1
-    return numeric
 
 
 def first_feature(header):
@@ -213,17 +200,13 @@ def random_tensors(inputs, generator):
     tensors = []
     for name, width in inputs:
         draw = (lambda: float(generator.randint(0, 1))) if name == "category" else (lambda: round(generator.gauss(0, 1), 6))
-        tensors.append((name, [1, width], [draw() for _ in range(width)]))
+        tensors.append((name, [1, width], "FP32", [draw() for _ in range(width)]))
     return tensors
 
 
 def oip(inputs):
     """A request of the Open Inference Protocol."""
-    return json.dumps({"inputs": [{"name": n, "shape": s, "datatype": t, "data": d} for n, s, t, d in inputs]}).encode()
-
-
-def write_bodies(path, bodies):
-    path.write_bytes(b"".join(b"%d\n%s" % (len(b), b) for b in bodies))
+    return json.dumps({"inputs": [{"name": n, "shape": s, "datatype": t, "data": d} for n, s, t, d in inputs]})
 
 
 # --- servers
@@ -232,9 +215,9 @@ def write_bodies(path, bodies):
 class Server:
     """A server under way. Leaving the context ends it and all its processes."""
 
-    def __init__(self, name, folder, command, environment=None):
+    def __init__(self, name, folder, command, environment=None, port=None):
         self.name, self.log = name, open(folder / f"{name}.log", "w")
-        self.port = free_port()
+        self.port = port or free_port()
         command = [str(part).replace("PORT", str(self.port)) for part in command]
         self.process = subprocess.Popen(command, cwd=folder, env={**os.environ, **(environment or {})}, stdout=self.log, stderr=self.log, start_new_session=True)
 
@@ -260,8 +243,11 @@ class Server:
     def url(self, path):
         return f"http://127.0.0.1:{self.port}{path}"
 
-    def post(self, path, body, content=JSON):
-        request = urllib.request.Request(self.url(path), data=body, headers={"Content-Type": content})
+    def get(self, path):
+        return self.post(path, None)
+
+    def post(self, path, body):
+        request = urllib.request.Request(self.url(path), data=body, headers={"Content-Type": JSON})
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 return json.loads(answer.read() or b"null")
@@ -287,24 +273,18 @@ def mlserver(workers):
     def start(options, prepared):
         folder = prepared.folder / f"mlserver-{workers}"
         folder.mkdir(exist_ok=True)
-        ports = {"http_port": "PORT", "grpc_port": free_port(), "metrics_endpoint": None, "parallel_workers": workers}
+        settings = {"host": "127.0.0.1", "http_port": free_port(), "grpc_port": free_port(), "metrics_endpoint": None, "parallel_workers": workers, "debug": False}
+        (folder / "settings.json").write_text(json.dumps(settings))
         (folder / "model-settings.json").write_text(json.dumps({"name": "network", "implementation": "serve_mlserver.Network", "parameters": {"uri": str(prepared.network)}}))
-        server = Server.__new__(Server)
-        # MLServer reads its port from a file.
-        settings = json.dumps({**ports, "debug": False, "host": "127.0.0.1"})
-        port = free_port()
-        (folder / "settings.json").write_text(settings.replace('"PORT"', str(port)))
-        command = [pathlib.Path(sys.executable).parent / "mlserver", "start", folder]
-        server.__init__(f"mlserver-{workers}", prepared.folder, command, {"PYTHONPATH": str(HERE), "PYTHONDONTWRITEBYTECODE": "1"})
-        server.port = port
-        return server
+        environment = {"PYTHONPATH": str(HERE), "PYTHONDONTWRITEBYTECODE": "1"}
+        return Server(f"mlserver-{workers}", prepared.folder, [PROGRAMS / "mlserver", "start", folder], environment, settings["http_port"])
 
     return start
 
 
 def fastapi(workers):
     def start(options, prepared):
-        command = [pathlib.Path(sys.executable).parent / "uvicorn", "serve_fastapi:app", "--app-dir", HERE, "--host", "127.0.0.1", "--port", "PORT"]
+        command = [PROGRAMS / "uvicorn", "serve_fastapi:app", "--app-dir", HERE, "--host", "127.0.0.1", "--port", "PORT"]
         command += ["--workers", workers, "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
         return Server(f"fastapi-{workers}", prepared.folder, command, {"MODEL": str(prepared.network)})
 
@@ -375,6 +355,8 @@ def load(options, prepared):
         for kind in dict.fromkeys(server for server, _, _ in chosen.values()):
             note(f"starting {kind}")
             servers[kind] = stack.enter_context(SERVERS[kind](options, prepared))
+        if any(body == "rows" for _, _, body in chosen.values()):
+            prepared.add_rows(servers["moments"])
         agree(chosen, servers, prepared)
         for round_ in range(options.rounds):
             for name, (kind, path, body) in chosen.items():
@@ -452,7 +434,7 @@ def reload_under_load(options, prepared):
     before, after = (statistics.median(r["p99"] for r in rs) for rs in (calm, busy))
     failed = sum(r["failed"] for r in calm + busy)
     return [
-        "", "## Reload under load", "", f"{rate:,} journeys a second to /v1/score, {windows} windows of {2 * options.seconds:g} s without reloads and as many with, in turn.", "",
+        "", "## Reload under load", "", f"{rate:,} journeys a second to /v1/score, {windows} windows of {2 * options.seconds} s without reloads and as many with, in turn.", "",
         "| | p50 ms | p99 ms | failed |", "|---|---:|---:|---:|",
         f"| without | {millis(statistics.median(r['p50'] for r in calm))} | {millis(before)} | {sum(r['failed'] for r in calm)} |",
         f"| with {len(versions)} reloads | {millis(statistics.median(r['p50'] for r in busy))} | {millis(after)} | {sum(r['failed'] for r in busy)} |",
@@ -499,14 +481,14 @@ def overload(options, prepared):
         peaks = [closed_loop(options, server, "/v1/score", prepared.file("many"), n)["rate"] for n in (4, 16, 64)]
         before, _ = server.memory()
         peak = max(peaks)
-        note(f"overload: peak {peak:.0f} requests of 16 journeys a second")
+        note(f"overload: peak {peak:.0f} requests of {MANY} journeys a second")
         results = [open_loop(options, server, "/v1/score", prepared.single("many"), round(5 * peak), connections=512) for _ in range(options.rounds)]
         _, most = server.memory()
         calm = open_loop(options, server, "/v1/score", prepared.single("score"), 200)
     r = {field: statistics.median(x[field] or 0 for x in results) for field in ("rate", "good", "failed_p50", "failed_p99", "busy", "other")}
     return [
-        "", "## Overload", "", f"Requests of 16 journeys to /v1/score. The peak is the best of 4, 16 and 64 connections in a closed loop; then five times as many are offered, over 512 connections.", "",
-        "| peak, req/s | offered | sent | answered, req/s | of the peak | 503 p50 ms | 503 p99 ms | neither 200 nor 503 | memory before, MiB | most |", "|---:|" * 1 + "---:|" * 9,
+        "", "## Overload", "", f"Requests of {MANY} journeys to /v1/score. The peak is the best of 4, 16 and 64 connections in a closed loop; then five times as many are offered, over 512 connections.", "",
+        "| peak, req/s | offered | sent | answered, req/s | of the peak | 503 p50 ms | 503 p99 ms | neither 200 nor 503 | memory before, MiB | most |", "|" + "---:|" * 10,
         f"| {peak:,.0f} | {5 * peak:,.0f} | {r['rate']:,.0f} | {r['good']:,.0f} | {r['good'] / peak:.0%} | {millis(r['failed_p50'])} | {millis(r['failed_p99'])} | {r['other']:.0f} | {before} | {most} |",
         "", f"Right after it, one journey at 200 requests a second: p50 {millis(calm['p50'])} ms, p99 {millis(calm['p99'])} ms, {calm['failed']} failed.",
     ]
@@ -519,7 +501,7 @@ def preamble(options, seconds):
     return [
         "# Serving", "",
         f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores that the load generator shares with the server, {time.strftime('%Y-%m-%d')}, {seconds / 60:.0f} minutes. "
-        f"Medians of {options.rounds} rounds of {options.seconds:g} s. A journey has {EVENTS} events. Made by docs/benchmarks/serve.sh.",
+        f"Medians of {options.rounds} rounds of {options.seconds} s. A journey has {EVENTS} events. Made by docs/benchmarks/serve.sh.",
     ]
 
 
