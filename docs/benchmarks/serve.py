@@ -133,6 +133,14 @@ class Prepared:
         run(options, "export", self.bundle, "--onnx", exported)
         shutil.copyfile(exported / "classifier-0.onnx", self.network)  # last: it says that all is there
 
+    def spare(self, options):
+        """Another bundle for the same journeys, trained for a moment only."""
+        spare, task = self.folder / "spare", self.folder / "spare.yaml"
+        shutil.rmtree(spare, ignore_errors=True)
+        task.write_text(TASK.read_text() + NETWORKS.replace("{", "{epochs: 1, ", 1))
+        run(options, "train", task, "-o", spare)
+        return spare
+
     def add_rows(self, server):
         """Encoded rows, as the server says that it takes them."""
         inputs = {i["name"]: i["shape"][1:] for i in server.get("/v2/models/loans")["inputs"]}
@@ -412,53 +420,47 @@ def millis(seconds):
 
 def reload_under_load(options, prepared):
     """Loads the server, with and without reloads, in turn."""
-    rate, windows = 1000, 5
-    models, spare = prepared.folder / "reloaded", prepared.folder / "spare"
-    for folder in (models, spare):
-        shutil.rmtree(folder, ignore_errors=True)
+    rate, seconds = 1000, 2 * options.seconds
+    models, spare = prepared.folder / "reloaded", prepared.spare(options)
+    shutil.rmtree(models, ignore_errors=True)
     shutil.copytree(prepared.bundle, models / "loans")
-    shutil.copytree(prepared.bundle, spare)
-    change_version(spare)
-    calm, busy, versions = [], [], []
-    with Server("moments-reload", prepared.folder, [options.moments, "serve", models, "--listen", "127.0.0.1:PORT", "--control"]) as server:
+    calm, busy, reloads = [], [], []
+    command = [options.moments, "serve", models, "--listen", "127.0.0.1:PORT", "--poll", "100ms"]
+    with Server("moments-reload", prepared.folder, command) as server:
         server.post("/v1/score", prepared.bodies["score"][0])
-        for window in range(windows):
-            note(f"reload: window {window + 1} of {windows}")
-            calm.append(open_loop(options, server, "/v1/score", prepared.single("score"), rate, seconds=2 * options.seconds))
-            stop, count = threading.Event(), options.reloads // windows + (window < options.reloads % windows)
-            swapper = threading.Thread(target=swap_often, args=(server, models / "loans", spare, count, 2 * options.seconds / (count + 1), stop, versions))
+        while len(reloads) < options.reloads:
+            note(f"reload: {len(reloads)} of {options.reloads}")
+            calm.append(open_loop(options, server, "/v1/score", prepared.single("score"), rate, seconds))
+            stop, before = threading.Event(), len(reloads)
+            swapper = threading.Thread(target=swap_often, args=(server, models / "loans", spare, seconds / (options.reloads / WINDOWS + 1), stop, reloads))
             swapper.start()
-            busy.append(open_loop(options, server, "/v1/score", prepared.single("score"), rate, seconds=2 * options.seconds))
+            busy.append(open_loop(options, server, "/v1/score", prepared.single("score"), rate, seconds))
             stop.set()
             swapper.join()
+            if len(reloads) == before:
+                raise Failure(f"no reload in {seconds} s: {pathlib.Path(server.log.name).read_text()[-500:]}")
     before, after = (statistics.median(r["p99"] for r in rs) for rs in (calm, busy))
-    failed = sum(r["failed"] for r in calm + busy)
-    return [
-        "", "## Reload under load", "", f"{rate:,} journeys a second to /v1/score, {windows} windows of {2 * options.seconds} s without reloads and as many with, in turn.", "",
+    lines = [
+        "", "## Reload under load", "", f"{rate:,} journeys a second to /v1/score, {len(calm)} windows of {seconds} s without reloads and as many with, in turn.", "",
         "| | p50 ms | p99 ms | failed |", "|---|---:|---:|---:|",
-        f"| without | {millis(statistics.median(r['p50'] for r in calm))} | {millis(before)} | {sum(r['failed'] for r in calm)} |",
-        f"| with {len(versions)} reloads | {millis(statistics.median(r['p50'] for r in busy))} | {millis(after)} | {sum(r['failed'] for r in busy)} |",
-        "", f"p99 is {after / before:.2f} times as long with reloads; {failed} requests failed. By window: "
-        + ", ".join(f"{b['p99'] / c['p99']:.2f}" for c, b in zip(calm, busy)) + ".",
     ]
+    for name, results in (("without", calm), (f"with {len(reloads)} reloads", busy)):
+        lines.append(f"| {name} | {millis(statistics.median(r['p50'] for r in results))} | {millis(statistics.median(r['p99'] for r in results))} | {sum(r['failed'] for r in results)} |")
+    ratios = ", ".join(f"{b['p99'] / c['p99']:.2f}" for c, b in zip(calm, busy))
+    return lines + ["", f"p99 is {after / before:.2f} times as long with reloads; by window {ratios}. A reload, from the exchange of the folders until the new version is live, took {statistics.median(reloads):.1f} s."]
 
 
-def change_version(bundle):
-    """Writes a bundle's manifest anew with other spaces: the same bundle of another version."""
-    manifest = bundle / "manifest.json"
-    manifest.write_text(json.dumps(json.loads(manifest.read_text()), indent=3) + "\n")
+WINDOWS = 5  # in which the reloads are meant to happen
 
 
-def swap_often(server, live, spare, count, pause, stop, versions):
-    """Exchanges two folders and waits each time until the server has the other version."""
-    for _ in range(count):
-        if stop.wait(pause):
-            return
-        before = live_version(server)
+def swap_often(server, live, spare, pause, stop, reloads):
+    """Exchanges two bundles and waits each time until the server has the other one."""
+    while not stop.wait(pause):
+        before, began = live_version(server), time.monotonic()
         exchange(live, spare)
         while not stop.is_set():
-            if (now := live_version(server)) not in (before, ""):
-                versions.append(now)
+            if live_version(server) != before:
+                reloads.append(time.monotonic() - began)
                 break
             time.sleep(0.02)
 
