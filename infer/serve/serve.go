@@ -122,7 +122,8 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{options: o, engine: newEngine(&o), bodies: newBodies(o.MaxBody)}
 	s.protocol = protocol.New(protocol.Options{
-		Registry: o.Registry, Engine: s.engine, Version: o.Version, MaxBody: o.MaxBody, Control: o.Control, Now: o.Now,
+		Registry: o.Registry, Engine: s.engine, Version: o.Version, Control: o.Control, Now: o.Now,
+		MaxBody: o.MaxBody, MaxRows: o.MaxJourneys, MaxEvents: o.MaxEvents,
 	})
 	var err error
 	if o.TokenFile != "" {

@@ -3,6 +3,9 @@ package protocol
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -134,4 +137,44 @@ func lossy(v *registry.Value) bool {
 		return false
 	}
 	return v.Datatype[0] == 'F' && bytes.Contains(appendOutput(nil, v, false), []byte("null"))
+}
+
+// FuzzInfer sends whole bodies to a server: whatever they are, it answers, and
+// what it takes has as many rows as it gives.
+func FuzzInfer(f *testing.F) {
+	x := newFixture(f)
+	x.Control = false
+	handler := x.Handler()
+	packed := appendText(nil, `{"events":[{"time":1,"type":"visit"}]}`)
+	head := fmt.Sprintf(`{"inputs":[{"name":"journey","shape":[1],"datatype":"BYTES","parameters":{"binary_data_size":%d}}]}`, len(packed))
+	f.Add("journeys", strconv.Itoa(len(head)), append([]byte(head), packed...))
+	f.Add("journeys", "0", []byte(`{"events":[]}`))
+	f.Add("rows", "", []byte(`{"inputs":[{"name":"features","shape":[1,1],"datatype":"FP64","data":[null]}]}`))
+	f.Add("double", "", []byte(`{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[[1,2]]}],"outputs":[{"name":"y","parameters":{"binary_data":true}}]}`))
+	f.Add("double", "0", []byte("12345678"))
+	f.Fuzz(func(t *testing.T, model, length string, body []byte) {
+		r := httptest.NewRequest("POST", "/", bytes.NewReader(body))
+		r.URL.Path = "/v2/models/" + model + "/infer"
+		r.Header.Set(headerLength, length)
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		if w.Code != 200 {
+			if w.Code >= 500 {
+				t.Errorf("%q of %s: %d %s", body, model, w.Code, w.Body)
+			}
+			return
+		}
+		values, err := readAnswer(w.Header(), append(w.Body.Bytes(), ' '))
+		if w.Header().Get(headerLength) != "" {
+			values, err = readAnswer(w.Header(), w.Body.Bytes())
+		}
+		if err != nil {
+			t.Fatalf("%q of %s: answer %q: %v", body, model, w.Body, err)
+		}
+		for _, v := range values {
+			if v.Name != "rows" && v.Shape[0] != values[0].Shape[0] && values[0].Name != "rows" {
+				t.Errorf("%q of %s: outputs of %v and %v", body, model, v.Shape, values[0].Shape)
+			}
+		}
+	})
 }

@@ -112,7 +112,7 @@ func newFixture(t testing.TB) *fixture {
 	t.Cleanup(models.Close)
 	f := &fixture{engine: &direct{}}
 	f.Service = New(Options{
-		Registry: models, Engine: f.engine, Version: "1.2", MaxBody: 1 << 20, Control: true,
+		Registry: models, Engine: f.engine, Version: "1.2", MaxBody: 1 << 20, MaxRows: 100, Control: true,
 		Now: func() time.Time { return time.UnixMicro(1.8e15) },
 	})
 	f.SetReady(true)

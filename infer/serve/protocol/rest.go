@@ -81,7 +81,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 
 func (s *Service) serverReady(w http.ResponseWriter, _ *http.Request) {
 	if !s.Ready() {
-		writeError(w, fmt.Errorf("protocol: %w", registry.ErrNotReady))
+		writeError(w, &fault{http.StatusServiceUnavailable, errors.New("protocol: the server is not ready")})
 	}
 }
 

@@ -28,11 +28,12 @@ func (s *Service) scoreJourneys(ctx context.Context, m *registry.Model, in *inpu
 	for i := range n {
 		var text []byte
 		text, rest, _ = cutText(rest)
+		decoder.MaxEvents = max(s.MaxEvents-events, 1) // 0 would be no limit
 		if journeys[i], cutoffs[i], err = decodeJourney(&decoder, format, string(text), now); err != nil {
-			return nil, wrong(fmt.Errorf("journey %d: %w", i, err))
+			return nil, wrong(fmt.Errorf("protocol: journey %d of %d: %w", i, n, err))
 		}
 		if events += len(journeys[i].Events); events > s.MaxEvents {
-			return nil, wrong(fmt.Errorf("journey %d: more than %d events in a request", i, s.MaxEvents))
+			return nil, wrong(fmt.Errorf("protocol: journey %d of %d: %w: more than %d events in a request", i, n, journeyjson.ErrTooLong, s.MaxEvents))
 		}
 	}
 	if n == 0 {

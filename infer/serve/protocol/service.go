@@ -111,10 +111,10 @@ func statusOf(err error) int {
 	var f *fault
 	var size *http.MaxBytesError
 	switch {
+	case errors.As(err, &size), errors.Is(err, journeyjson.ErrTooLong):
+		return http.StatusRequestEntityTooLarge
 	case errors.As(err, &f):
 		return f.status
-	case errors.As(err, &size):
-		return http.StatusRequestEntityTooLarge
 	case errors.Is(err, registry.ErrUnknown):
 		return http.StatusNotFound
 	case errors.Is(err, registry.ErrNotReady), errors.Is(err, ErrBusy):

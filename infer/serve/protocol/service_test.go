@@ -209,6 +209,7 @@ func TestTensors(t *testing.T) {
 // TestWrongRequests holds status and message of what clients get wrong.
 func TestWrongRequests(t *testing.T) {
 	f := newFixture(t)
+	f.MaxEvents = 2
 	var bomb bytes.Buffer
 	w := gzip.NewWriter(&bomb)
 	w.Write(make([]byte, 3<<20))
@@ -226,7 +227,11 @@ func TestWrongRequests(t *testing.T) {
 		"unknown model":       {"other", `{}`, nil, 404, `unknown model: "other"`},
 		"unknown version":     {"journeys/versions/zz", `{}`, nil, 404, `no version "zz"`},
 		"no JSON":             {"journeys", `{`, nil, 400, "the JSON ends"},
-		"wrong journey":       {"journeys", journey(`{"events":[{"time":"x"}]}`), nil, 400, "journey 0: "},
+		"wrong journey":       {"journeys", journey(`{"events":[{"time":"x"}]}`), nil, 400, "journey 0 of 1: "},
+		"many events":         {"journeys", journey(`{"events":[{"time":1,"type":"a"},{"time":2,"type":"a"},{"time":3,"type":"a"}]}`), nil, 413, "more than 2 events"},
+		"events of all":       {"journeys", strings.Replace(journey(`{"events":[{"time":1,"type":"a"},{"time":2,"type":"a"}]}`), `"shape":[1],"datatype":"BYTES","data":[`, `"shape":[2],"datatype":"BYTES","data":["{\"events\":[{\"time\":1,\"type\":\"a\"}]}",`, 1), nil, 413, "more than"},
+		"many rows":           {"journeys", `{"inputs":[{"name":"journey","shape":[101],"datatype":"BYTES","data":[]}]}`, nil, 400, "has 101 rows, want at most 100 in a request"},
+		"no rows for ONNX":    {"double", `{"inputs":[{"name":"x","shape":[0,2],"datatype":"FP32","data":[]}]}`, nil, 400, "input x is FP32 [0 2]"},
 		"unknown attribute":   {"journeys", journey(`{"profile":{"zzz":1}}`), nil, 400, "zzz"},
 		"unknown input":       {"journeys", `{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[1]}]}`, nil, 400, `input "x" is unknown, want journey`},
 		"rows of a sequence":  {"journeys", `{"inputs":[{"name":"features","shape":[1],"datatype":"FP32","data":[1]}]}`, nil, 400, `input "features" is unknown`},

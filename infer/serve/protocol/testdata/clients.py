@@ -189,7 +189,7 @@ class Clients:
             try:
                 client.infer("table", [tensor])
             except InferenceServerException as e:
-                self.true(f"error {e}", "journey 0" in str(e))
+                self.true(f"error {e}", "journey 0 of 1" in str(e))
             else:
                 sys.exit("clients: a wrong journey was scored")
         self.true("live", self.http.is_server_live())
