@@ -90,6 +90,11 @@ func (x *expecting) valid(row []float32, events int) bool {
 			return false
 		}
 	}
+	for i, h := range x.state(row) { // between what it was and a hyperbolic tangent, at every event
+		if math.Abs(float64(h)) > 1.001*math.Max(1, math.Abs(float64(x.first[i]))) {
+			return false
+		}
+	}
 	return x.trail(row).valid(x.cells, events)
 }
 

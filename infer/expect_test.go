@@ -278,3 +278,35 @@ func TestOneDetector(t *testing.T) {
 		t.Errorf("unknown detector: got error %v", err)
 	}
 }
+
+// TestImpossibleStatesAreRefused spoils what a live journey carries, with the
+// checksum made anew: it is refused, or scores without harm.
+func TestImpossibleStatesAreRefused(t *testing.T) {
+	b, journeys := journeyBundle(t, 60)
+	s := newScorer(t, b, ScorerOptions{Reasons: 2})
+	random := rand.New(rand.NewPCG(4, 4))
+	j := journeys[slices.IndexFunc(journeys, func(j features.Journey) bool { return len(j.Events) > 5 })]
+	refused := 0
+	for range 600 {
+		l := follow(t, s, j.Customer, j.Profile)
+		appendAll(t, l, j.Events)
+		row := l.carried[random.IntN(len(l.carried))]
+		row[random.IntN(len(row))] = []float32{-1, 0.5, 1e9, 3, 7, float32(math.NaN()), float32(random.NormFloat64())}[random.IntN(7)]
+		data, err := l.AppendBinary(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		restored, err := s.Restore(data)
+		if err != nil {
+			refused++
+			continue
+		}
+		appendAll(t, restored, j.Events[len(j.Events)-1:])
+		if _, err := restored.Score(1.8e15); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if refused < 100 {
+		t.Errorf("%d of 600 spoiled states were refused", refused)
+	}
+}

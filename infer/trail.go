@@ -38,6 +38,13 @@ const (
 // believed.
 const leastP = 1e-12
 
+// Bounds of what an entry holds: -log leastP, and the logarithm of the largest
+// number, each rounded up.
+const (
+	mostSurprise = 28
+	mostNumber   = 710
+)
+
 func (t trail) events() int { return int(t[trailEvents]) }
 
 func (t trail) entry(k int) []float32 { return t[trailEntries+k*entryWidth:][:entryWidth] }
@@ -170,7 +177,7 @@ func (t trail) valid(cells []features.Cell, events int) bool {
 		if e[entrySurprise] == 0 && k >= t.taken() {
 			continue
 		}
-		if !(e[entrySurprise] > 0) || !whole(e[entryCell], len(cells)) || !whole(e[entryEvent], t.events()) || !whole(e[entryType], cells[0].Size) {
+		if !(e[entrySurprise] > 0 && e[entrySurprise] <= mostSurprise && math.Abs(float64(e[entryNumber])) <= mostNumber) || !whole(e[entryCell], len(cells)) || !whole(e[entryEvent], t.events()) || !whole(e[entryType], cells[0].Size) {
 			return false
 		}
 		size := cells[int(e[entryCell])].Size
