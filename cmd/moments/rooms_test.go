@@ -36,7 +36,7 @@ var rooms = map[string]room{
 	"infer/alerts":            {rooms: []string{"infer", "features", "weights"}},
 	"infer/registry":          {rooms: []string{"infer", "features", "weights"}},
 	"infer/customers":         {rooms: []string{"infer", "features"}, modules: []string{"github.com/cockroachdb/pebble/v2"}},
-	"infer/serve/metrics":     {rooms: []string{"infer", "infer/registry", "features"}, modules: []string{"github.com/prometheus/client_golang", "golang.org/x/time"}},
+	"infer/serve/metrics":     {rooms: []string{"infer", "infer/registry", "features", "weights"}, modules: []string{"github.com/prometheus/client_golang", "golang.org/x/time"}},
 	"infer/serve/page":        {rooms: []string{"infer/registry", "infer/serve/metrics", "features"}},
 	"infer/serve/journeyjson": {rooms: []string{"features"}},
 	"infer/serve/openapi":     {},

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"moments/features"
+	"moments/weights"
 )
 
 const (
@@ -33,7 +34,6 @@ type Drift struct {
 // A tracker compares the examples of one version of a model with those that its
 // schema was fitted on.
 type tracker struct {
-	schema  *features.Schema
 	columns []driftColumn
 
 	mu       sync.Mutex
@@ -41,7 +41,7 @@ type tracker struct {
 	example  features.Example
 	seen     int        // in the present window
 	complete bool       // the window before is whole
-	counts   [2][][]int // by window, the present one first, column and bin
+	counts   [2][][]int // by window, the present one first, column and bin; after the bins, missing values that have none
 }
 
 // A driftColumn sorts one column's values into bins.
@@ -50,18 +50,24 @@ type driftColumn struct {
 	at          int       // in Example.Numeric or Example.Category
 	edges       []float32 // upper ends of a numeric column's bins but the last; nil of a categorical one
 	missing     bool      // the last bin of a numeric column is for missing values
+	atMostHalf  bool      // else: at most half of the training values were missing, and that is all that is known of it
 	ids         []int32   // of a categorical column's bins but the last, which has all others
 	expected    []float64 // shares in training, by bin
 }
 
-func newTracker(schema *features.Schema) *tracker {
-	t := &tracker{schema: schema, encoder: schema.NewEncoder()}
+// newTracker compares with what a schema knows of training, and with the typical
+// values of training, where there are any: a column that has one missed at most
+// half of its values.
+func newTracker(schema *features.Schema, typical weights.Typical) *tracker {
+	t := &tracker{encoder: schema.NewEncoder()}
 	if schema.Normalizer != nil {
 		t.columns = driftColumns(schema)
 	}
-	for w := range t.counts {
-		for i := range t.columns {
-			t.counts[w] = append(t.counts[w], make([]int, len(t.columns[i].expected)))
+	for i := range t.columns {
+		c := &t.columns[i]
+		c.atMostHalf = c.ids == nil && !c.missing && c.at < len(typical.Numeric) && typical.Numeric[c.at] == typical.Numeric[c.at]
+		for w := range t.counts {
+			t.counts[w] = append(t.counts[w], make([]int, len(c.expected)+1))
 		}
 	}
 	return t
@@ -177,7 +183,8 @@ func shareUpTo(n *features.NumericScale, x float32) float64 {
 	return low + (high-low)*(float64(x)-a)/(b-a)
 }
 
-// bin is the bin of an example's value; -1 for none.
+// bin is the bin of an example's value; that after the last for missing ones
+// that have none.
 func (c *driftColumn) bin(ex *features.Example) int {
 	if c.ids != nil {
 		if at := slices.Index(c.ids, ex.Category[c.at]); at >= 0 {
@@ -190,7 +197,7 @@ func (c *driftColumn) bin(ex *features.Example) int {
 		if c.missing {
 			return len(c.expected) - 1
 		}
-		return -1
+		return len(c.expected)
 	}
 	at, _ := slices.BinarySearch(c.edges, x)
 	return at
@@ -202,9 +209,7 @@ func (t *tracker) add(j *features.Journey, c features.Cutoff) {
 	defer t.mu.Unlock()
 	t.encoder.EncodeJourney(j, c, &t.example)
 	for i := range t.columns {
-		if bin := t.columns[i].bin(&t.example); bin >= 0 {
-			t.counts[0][i][bin]++
-		}
+		t.counts[0][i][t.columns[i].bin(&t.example)]++
 	}
 	if t.seen++; t.seen < driftWindow {
 		return
@@ -230,12 +235,27 @@ func (t *tracker) report() []Drift {
 		for bin, n := range t.counts[1][i] {
 			counts[bin] += n
 		}
-		drifts[i] = Drift{c.name, c.group, psi(c.expected, counts)}
+		drifts[i] = Drift{c.name, c.group, c.psi(counts)}
 	}
 	slices.SortFunc(drifts, func(a, b Drift) int {
 		return cmp.Or(cmp.Compare(b.PSI, a.PSI), cmp.Compare(a.Column, b.Column))
 	})
 	return drifts
+}
+
+// psi is the index of a column. Where it is not known how many training values
+// were missing, but that at most half were, more than that count as if half had
+// been.
+func (c *driftColumn) psi(counts []int) float64 {
+	bins := len(c.expected)
+	index, present := psi(c.expected, counts[:bins]), 0
+	for _, n := range counts[:bins] {
+		present += n
+	}
+	if c.atMostHalf && counts[bins] > present {
+		index += psi([]float64{0.5, 0.5}, []int{present, counts[bins]})
+	}
+	return index
 }
 
 // psi is the population stability index of counts; 0 without any.

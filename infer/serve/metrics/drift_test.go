@@ -8,15 +8,16 @@ import (
 
 	"moments/features"
 	"moments/infer/internal/testbundle"
+	"moments/weights"
 )
 
 // trained are the journeys that schemas here are fitted on.
 var trained = testbundle.Journeys(1, 3000)
 
-func fitted(t *testing.T) *features.Schema {
+func fitted(t *testing.T) (*features.Schema, weights.Typical) {
 	t.Helper()
-	schema, _ := testbundle.Fit(t, trained)
-	return schema
+	schema, examples := testbundle.Fit(t, trained)
+	return schema, weights.NewTypical(examples)
 }
 
 // feed counts the journeys of training, each changed first.
@@ -32,8 +33,8 @@ func feed(tr *tracker, change func(j *features.Journey)) {
 
 // What was trained on has not drifted, and a change shows in its own columns.
 func TestDrift(t *testing.T) {
-	schema := fitted(t)
-	same := newTracker(schema)
+	schema, typical := fitted(t)
+	same := newTracker(schema, typical)
 	feed(same, nil)
 	for _, d := range same.report() {
 		if d.PSI > 0.02 {
@@ -49,7 +50,7 @@ func TestDrift(t *testing.T) {
 		"a level":    {"plan", func(j *features.Journey) { j.Profile[2] = features.Text("gold") }},
 		"attributes": {"attribute:amount", func(j *features.Journey) { scale(j, 20) }},
 	} {
-		tr := newTracker(schema)
+		tr := newTracker(schema, typical)
 		feed(tr, test.change)
 		all := tr.report()
 		if all[0].Group != test.group || all[0].PSI < 0.25 {
@@ -66,6 +67,26 @@ func TestDrift(t *testing.T) {
 func scale(j *features.Journey, by float64) {
 	for i := range j.Events {
 		j.Events[i].Values[0].Number *= by
+	}
+}
+
+// A column of whose gaps in training only the half is known to be the most.
+func TestDriftOfUnknownGaps(t *testing.T) {
+	c := driftColumn{expected: []float64{0.5, 0.5}}
+	known := c
+	known.atMostHalf = true
+	for _, test := range []struct {
+		counts       []int
+		least, other float64
+	}{
+		{[]int{50, 50, 0}, 0, 0},
+		{[]int{50, 50, 100}, 0, 0},
+		{[]int{5, 5, 90}, 0.25, 0},
+		{[]int{0, 0, 100}, 1, 0},
+	} {
+		if got, other := known.psi(test.counts), c.psi(test.counts); got < test.least || (test.least == 0) != (got == 0) || other != test.other {
+			t.Errorf("%v: got %v and, where nothing is known, %v, want at least %v and %v", test.counts, got, other, test.least, test.other)
+		}
 	}
 }
 

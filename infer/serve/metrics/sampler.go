@@ -102,7 +102,7 @@ func (s *sampler) tracker(m *registry.Model) *tracker {
 		if t != nil && m.Loaded.Before(t.loaded) {
 			return nil
 		}
-		t = &tracked{m.Version, m.Loaded, newTracker(m.Bundle.Schema)}
+		t = &tracked{m.Version, m.Loaded, newTracker(m.Bundle.Schema, m.Bundle.Reference.Typical)}
 		s.trackers[m.Name] = t
 	}
 	return t.tracker
