@@ -80,6 +80,9 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	switch status {
 	case http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "1")
+		if errors.Is(err, context.DeadlineExceeded) {
+			message = fmt.Sprintf("serve: the request took longer than %s", s.options.Timeout)
+		}
 	case http.StatusInternalServerError:
 		attributes := []any{"route", r.Pattern, "error", message}
 		var p *queue.Panic

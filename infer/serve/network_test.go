@@ -91,12 +91,14 @@ const head = "POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Type: application/js
 // TestClientsThatMisbehave demands that none of them ends the server, holds its
 // memory, or is waited for for ever.
 func TestClientsThatMisbehave(t *testing.T) {
-	f := newFixture(t, func(o *Options) {
-		onNetwork(o)
-		o.Timeout = 300 * time.Millisecond // of which the slow ones are to become aware
-	})
+	f := newFixture(t, onNetwork)
 	addresses, _ := f.listen()
 	http1 := addresses["http"]
+	impatient := newFixture(t, func(o *Options) {
+		onNetwork(o)
+		o.Timeout = time.Second
+	})
+	addresses, _ = impatient.listen()
 	for _, test := range []struct {
 		name, text string
 		status     int // 0: the connection is closed
@@ -113,7 +115,11 @@ func TestClientsThatMisbehave(t *testing.T) {
 		{"large headers", "GET /v1/models HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("a", 80<<10) + "\r\n\r\n", 431},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			c := send(t, http1, test.text)
+			address := http1
+			if test.status == 0 || test.status == http.StatusRequestTimeout {
+				address = addresses["http"]
+			}
+			c := send(t, address, test.text)
 			if test.status == 0 {
 				check(t, c.SetReadDeadline(time.Now().Add(time.Minute)))
 				if text, err := io.ReadAll(c); err != nil || strings.HasPrefix(string(text), "HTTP/1.1 2") {
@@ -145,7 +151,7 @@ func TestClientsThatMisbehave(t *testing.T) {
 			c.Close() // with a reset, before the answer
 		}
 	})
-	for f.bodies.held.Load() != 0 || f.engine.scores.State().Running != 0 {
+	for f.bodies.held.Load() != 0 || impatient.bodies.held.Load() != 0 || f.engine.scores.State().Running != 0 {
 		runtime.Gosched()
 	}
 	if status, body := receive(t, send(t, http1, head+"Content-Length: 2\r\n\r\n{}")); status != 200 {
@@ -155,7 +161,10 @@ func TestClientsThatMisbehave(t *testing.T) {
 
 // TestLargeBodies sends what is just too much, compressed or not.
 func TestLargeBodies(t *testing.T) {
-	f := newFixture(t, onNetwork)
+	f := newFixture(t, func(o *Options) {
+		onNetwork(o)
+		o.Timeout = 10 * time.Minute
+	})
 	addresses, _ := f.listen()
 	url := "http://" + addresses["http"].String() + "/v1/score"
 	zip := func(n int64) io.Reader {
