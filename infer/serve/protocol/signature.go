@@ -109,9 +109,6 @@ func (sig *signature) addRows(schema *features.Schema) {
 	}
 }
 
-// rows says whether encoded rows are taken.
-func (sig *signature) rows() bool { return sig.numeric+len(sig.levels) > 0 }
-
 // check demands the inputs that the model takes, of the right datatypes and
 // shapes.
 func (sig *signature) check(tensors []registry.Tensor) error {
