@@ -209,9 +209,14 @@ func (t *Task) checkTargets() error {
 			return err
 		}
 	}
+	if t.Anomaly.Labels != nil {
+		if err := t.checkLabels(t.path(len(t.Targets)), t.Anomaly.Labels); err != nil {
+			return err
+		}
+	}
 	if t.rule.Column {
-		for _, target := range t.Targets {
-			if target.Labels != nil {
+		for _, outcome := range t.outcomes() {
+			if outcome.Labels != nil {
 				return nil
 			}
 		}
@@ -294,6 +299,8 @@ func (t *Task) checkShares() error {
 		return t.fault([]any{"split", "validation"}, "got %g, want a share between 0 and 1", s.Validation)
 	case !(t.Anomaly.AlertRate > 0 && t.Anomaly.AlertRate < 1):
 		return t.fault([]any{"anomaly", "alert_rate"}, "got %g, want a share between 0 and 1", t.Anomaly.AlertRate)
+	case !(t.Anomaly.Contamination >= 0 && t.Anomaly.Contamination < 0.5):
+		return t.fault([]any{"anomaly", "contamination"}, "got %g, want a share from 0 to below a half", t.Anomaly.Contamination)
 	}
 	for _, name := range slices.Sorted(maps.Keys(t.Anomaly.Senses)) {
 		sense := t.Anomaly.Senses[name]

@@ -24,11 +24,12 @@ type Cut struct {
 	Journey *features.Journey // valid until the next cut of another customer
 	Cutoff  features.Cutoff
 	Labels  []float32 // one per target: 1, 0, NaN unknown; valid as long as Journey
+	Anomaly float32   // 1 where anomaly.labels of the task say so, 0 where they say normal, NaN where they say nothing
 	Extra   bool      // beside the task's own cutoffs, or without any label: for training only
 }
 
-// Cuts yields every cut of every journey that has at least one known label, or
-// every cut when the task has no target. Customers come in the order of their
+// Cuts yields every cut of every journey that has at least one known label, that
+// of an anomaly among them, or every cut when the task has no target. Customers come in the order of their
 // ids, and the cuts of one customer in the order of time, the extra ones last.
 //
 // The labels of one customer are joined by the customer's id and, with cutoffs
@@ -123,28 +124,35 @@ func (c *cutter) labelCutoffs(h *history) []int64 {
 
 // append adds a cut if one of its labels is known.
 func (c *cutter) append(cuts []Cut, h *history, cutoff features.Cutoff, at int64, extra bool) []Cut {
-	labels := make([]float32, len(c.task.Targets))
-	known := len(labels) == 0
-	for i := range c.task.Targets {
-		labels[i] = c.label(h, i, cutoff, at)
+	targets := len(c.task.Targets)
+	labels := make([]float32, targets)
+	known := targets == 0
+	for i := range labels {
+		labels[i] = c.label(h, &c.task.Targets[i], i, cutoff, at)
 		known = known || !math.IsNaN(float64(labels[i]))
 	}
-	if !known {
+	anomaly := c.labelFrom(h, targets, at)
+	if !known && math.IsNaN(float64(anomaly)) {
 		return cuts
 	}
-	return append(cuts, Cut{Journey: &h.journey, Cutoff: cutoff, Labels: labels, Extra: extra})
+	return append(cuts, Cut{Journey: &h.journey, Cutoff: cutoff, Labels: labels, Anomaly: anomaly, Extra: extra})
 }
 
 // label is the outcome of one target: from its source, or from what follows.
-func (c *cutter) label(h *history, target int, cutoff features.Cutoff, at int64) float32 {
-	switch t := &c.task.Targets[target]; {
+func (c *cutter) label(h *history, t *Target, outcome int, cutoff features.Cutoff, at int64) float32 {
+	switch {
 	case t.Event != nil:
 		return t.event.Label(&h.journey, cutoff, c.end)
 	case t.Inactivity != nil:
 		return t.inactivity.Label(&h.journey, cutoff, c.end)
 	}
+	return c.labelFrom(h, outcome, at)
+}
+
+// labelFrom is what the label source of an outcome says, NaN for nothing.
+func (c *cutter) labelFrom(h *history, outcome int, at int64) float32 {
 	for _, l := range h.labels {
-		if l.target == target && (!c.task.rule.Column || l.cutoff == at) {
+		if l.target == outcome && (!c.task.rule.Column || l.cutoff == at) {
 			return l.value
 		}
 	}

@@ -159,7 +159,7 @@ func (d *Dataset) settle(p *planner, l *loader) {
 	d.layout = features.Layout{Profile: profile, Event: event}
 	d.quality.Notes = slices.Concat(notes, more)
 	for _, in := range p.inputs {
-		if in.role == labelRow && (in.classes[0] == 0 || in.classes[1] == 0) {
+		if in.role == labelRow && in.target < len(d.task.Targets) && (in.classes[0] == 0 || in.classes[1] == 0) {
 			note := fmt.Sprintf("%s: %d labels are positive and %d negative: a network cannot learn from one kind", in.quality.Name, in.classes[1], in.classes[0])
 			d.quality.Notes = append(d.quality.Notes, note)
 		}

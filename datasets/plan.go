@@ -27,7 +27,7 @@ type input struct {
 	customer, time, kind     string // columns; kind is the type of the event
 	typeValue                string
 	value, cutoff, until     string // columns of labels
-	target                   int
+	target                   int    // index in Task.outcomes
 	positive, negative       valueSet
 	attributes, profile      []place // what is kept of a row, in the order of its record
 	quality                  *SourceQuality
@@ -79,8 +79,8 @@ func (p *planner) plan(ctx context.Context, labels bool) error {
 			return err
 		}
 	}
-	for i := range p.task.Targets {
-		if l := p.task.Targets[i].Labels; l != nil && labels {
+	for i, outcome := range p.task.outcomes() {
+		if l := outcome.Labels; l != nil && labels {
 			if err := p.planLabels(ctx, i, *l); err != nil {
 				return err
 			}
@@ -151,8 +151,7 @@ func (p *planner) planEvents(ctx context.Context, i int) error {
 }
 
 func (p *planner) planLabels(ctx context.Context, i int, l LabelSpec) error {
-	target := p.task.Targets[i]
-	in := &input{role: labelRow, path: []any{"targets", target.Name, "labels"}, target: i, where: l.Where, until: l.Until}
+	in := &input{role: labelRow, path: p.task.path(i), target: i, where: l.Where, until: l.Until}
 	source, sql, key := l.Source, l.SQL, "value"
 	in.customer, in.value = l.Customer, l.Value
 	if l.Column != "" {
@@ -185,8 +184,8 @@ func (p *planner) cutoffColumn(l LabelSpec) string {
 // attributes, or the network would read the answer.
 func (p *planner) labelColumns(source string, isProfile bool) []string {
 	var columns []string
-	for _, t := range p.task.Targets {
-		l := t.Labels
+	for _, outcome := range p.task.outcomes() {
+		l := outcome.Labels
 		switch {
 		case l == nil:
 		case l.Column != "" && isProfile:

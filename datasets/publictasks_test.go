@@ -176,7 +176,7 @@ func TestLoansDoNotSeeTheirOutcome(t *testing.T) {
 			}
 		}
 		if !cut.Extra {
-			refs = append(refs, Ref{cut.Journey.Customer, cut.Cutoff.Time, cut.Labels})
+			refs = append(refs, Ref{Customer: cut.Journey.Customer, Time: cut.Cutoff.Time, Labels: cut.Labels})
 		}
 	}
 	parts, err := Split(refs, d.Task().Split)

@@ -40,7 +40,7 @@ func (r labelRecord) append(body []byte) []byte {
 // A label is a labelRecord and the target it is for.
 type label struct {
 	labelRecord
-	target int
+	target int // index in Task.outcomes
 }
 
 // A history is one customer's journey and labels.

@@ -27,6 +27,8 @@ type Ref struct {
 	Customer string
 	Time     int64     // of the cutoff, in microseconds
 	Labels   []float32 // one per target, NaN unknown
+
+	Anomalous bool // a labelled anomaly
 }
 
 // Split gives every example a part; all examples of a customer have the same
@@ -186,7 +188,9 @@ func groupByCustomer(refs []Ref) []*group {
 	groups := make([]*group, 0, len(index))
 	for _, g := range index {
 		last := slices.MaxFunc(g.refs, func(a, b int) int { return cmp.Compare(refs[a].Time, refs[b].Time) })
-		g.labels = fmt.Sprint(refs[last].Labels)
+		if g.labels = fmt.Sprint(refs[last].Labels); refs[last].Anomalous {
+			g.labels += " anomalous"
+		}
 		groups = append(groups, g)
 	}
 	slices.SortFunc(groups, func(a, b *group) int { return cmp.Compare(a.customer, b.customer) })

@@ -14,7 +14,7 @@ import (
 // survey is the first pass over the sorted data: it counts what only an order
 // by customer shows, and keeps the journeys in memory if they fit.
 func (d *Dataset) survey(ctx context.Context, rejected *quarantine) error {
-	v := &surveyor{Dataset: d, first: features.NoLimit, last: beforeEvents, unlabelled: make([]int64, len(d.task.Targets))}
+	v := &surveyor{Dataset: d, first: features.NoLimit, last: beforeEvents, unlabelled: make([]int64, len(d.task.outcomes()))}
 	p := &pass{keep: d.options.Cache > 0}
 	p.duplicate = func(seq int64, customer, body string, reason Reason) error {
 		return v.duplicate(rejected, seq, customer, body, reason)
@@ -92,7 +92,7 @@ func (v *surveyor) look(h *history, seqs []int64) {
 		v.first = min(v.first, h.journey.Events[0].Time)
 		v.last = max(v.last, h.journey.Events[n-1].Time)
 	}
-	for i, t := range v.task.Targets {
+	for i, t := range v.task.outcomes() {
 		if t.Labels != nil && !slices.ContainsFunc(h.labels, func(l label) bool { return l.target == i }) {
 			v.unlabelled[i]++
 		}
@@ -178,7 +178,7 @@ func (v *surveyor) report() {
 		return
 	}
 	q.Unlabelled = map[string]int64{}
-	for i, t := range v.task.Targets {
+	for i, t := range v.task.outcomes() {
 		if v.unlabelled[i] > 0 {
 			q.Unlabelled[t.Name] = v.unlabelled[i]
 		}

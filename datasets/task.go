@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -181,15 +182,42 @@ type Networks struct {
 // Anomaly holds the choices of the anomaly network; zero means train's default.
 type Anomaly struct {
 	AlertRate float64 `yaml:"alert_rate"` // share of normal journeys that may be flagged; default 0.01
-	Off       bool    `yaml:"off"`        // trains no anomaly network
-	Journey   *bool   `yaml:"journey"`    // looks for anomalies in the sequence of events, too; false is a choice of its own
-	Steps     int     `yaml:"steps"`      // of the optimiser, 64 examples each
-	Width     int     `yaml:"width"`      // units a layer
+
+	// Labels say which customers are known anomalies, positive, or known to be
+	// normal. Anomalies are kept out of what the anomaly network is fitted to and
+	// calibrated on; without targets they are in no other part than the test part.
+	Labels *LabelSpec `yaml:"labels"`
+
+	Contamination float64 `yaml:"contamination"` // share of the journeys that are taken to be anomalies without a label saying so; default 0
+
+	Off     bool  `yaml:"off"`     // trains no anomaly network
+	Journey *bool `yaml:"journey"` // looks for anomalies in the sequence of events, too; false is a choice of its own
+	Steps   int   `yaml:"steps"`   // of the optimiser, 64 examples each
+	Width   int   `yaml:"width"`   // units a layer
 
 	// Senses say what more of a column, or of a group of columns, means: positive,
 	// negative or mixed; see features.Column. More events and amounts are positive
 	// where it is not said.
 	Senses map[string]string `yaml:"senses"`
+}
+
+// anomalyOutcome names the labels of anomalies among the outcomes.
+const anomalyOutcome = "anomaly"
+
+// outcomes are the targets and then the anomalies, where they have labels.
+func (t *Task) outcomes() []Target {
+	if t.Anomaly.Labels == nil {
+		return t.Targets
+	}
+	return append(slices.Clip(t.Targets), Target{Name: anomalyOutcome, Labels: t.Anomaly.Labels})
+}
+
+// path is where an outcome stands in the task file.
+func (t *Task) path(outcome int) []any {
+	if outcome == len(t.Targets) {
+		return []any{anomalyOutcome, "labels"}
+	}
+	return []any{"targets", t.Targets[outcome].Name, "labels"}
 }
 
 // LoadTask reads a task file. Errors name file, line, key, got and want.

@@ -155,6 +155,8 @@ func TestBadTasks(t *testing.T) {
 		{"share of one", events + "split: {test: 1}", "split.test: got 1, want a share between 0 and 1"},
 		{"unknown split", events + "split: {by: week}", `split.by: got "week", want customer or time`},
 		{"alert rate", events + "anomaly: {alert_rate: 2}", "anomaly.alert_rate: got 2"},
+		{"contamination", events + "anomaly: {contamination: 0.5}", "anomaly.contamination: got 0.5, want a share from 0 to below a half"},
+		{"anomaly labels", events + "anomaly: {labels: {source: l.csv, customer: c}}", "anomaly.labels.value: is missing"},
 		{"sense", events + "anomaly: {senses: {timing: bad}}", `anomaly.senses.timing: got "bad", want positive, negative or mixed`},
 		{"negative width", events + "networks: {width: -3}", "networks.width: got -3"},
 		{"dropout of one", events + "networks: {dropout: 1}", "networks.dropout: got 1"},

@@ -11,6 +11,7 @@ type Example struct {
 	Habits   []Habit   // of Schema.HabitColumns, which detectors of anomalies read and classifiers do not
 	Tokens   *Tokens   // of the journey's events, the first Cutoff.Events of which the example sees; nil unless EncodeTokens or the caller gathers them
 	Labels   []float32 // one per target, NaN unknown; filled by the caller
+	Anomaly  float32   // 1 of a labelled anomaly, 0 of one labelled normal, NaN unknown; filled by the caller
 }
 
 // An Encoder holds the state of one journey and encodes it at any moment.

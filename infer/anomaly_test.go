@@ -18,6 +18,7 @@ func TestAnomalyScoreMatchesTheReference(t *testing.T) {
 	b, journeys := testBundle(t, 200)
 	b = withoutHabits(b)
 	examples := encodeAll(b.Schema, journeys)[:10]
+	calibrate(t, b, nil, examples) // without neighbours
 	got, err := newScorer(t, b, ScorerOptions{}).AnomalyScores(examples)
 	if err != nil {
 		t.Fatal(err)
@@ -97,6 +98,7 @@ func withoutHabits(b *weights.Bundle) *weights.Bundle {
 // One extreme column decides the direction and is named first, with its sign.
 func TestDirectionAndCauseOfAnAnomaly(t *testing.T) {
 	b, journeys := testBundle(t, 300)
+	calibrate(t, b, nil, encodeAll(b.Schema, journeys))
 	aged := half(t, b)
 	if err := aged.SetAlerts(weights.Alerts{Senses: map[string]weights.Sense{"age": weights.Good}}); err != nil {
 		t.Fatal(err)
@@ -151,10 +153,10 @@ func TestPValue(t *testing.T) {
 // Among exchangeable journeys, p-values are uniform: each alert rate flags that
 // share of journeys the scorer has not seen.
 func TestPValuesAreUniform(t *testing.T) {
-	b, _ := testBundle(t, 300)
+	b, journeys := testBundle(t, 300)
 	random := rand.New(rand.NewPCG(21, 21))
 	fresh := *b
-	calibrate(t, &fresh, encodeAll(b.Schema, randomJourneys(random, 3000)))
+	calibrate(t, &fresh, encodeAll(b.Schema, journeys), encodeAll(b.Schema, randomJourneys(random, 3000)))
 	scores, err := newScorer(t, &fresh, ScorerOptions{}).ScoreExamples(encodeAll(b.Schema, randomJourneys(random, 3000)))
 	if err != nil {
 		t.Fatal(err)

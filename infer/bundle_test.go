@@ -114,13 +114,13 @@ func testBundle(t testing.TB, n int) (*weights.Bundle, []features.Journey) {
 		},
 		Reference: weights.Reference{Typical: weights.NewTypical(examples)},
 	}
-	calibrate(t, b, examples)
+	calibrate(t, b, examples[:n/2], examples[n/2:])
 	return b, journeys
 }
 
-func calibrate(t testing.TB, b *weights.Bundle, examples []features.Example) {
+func calibrate(t testing.TB, b *weights.Bundle, training, heldOut []features.Example) {
 	t.Helper()
-	if err := Calibrate(b, examples); err != nil {
+	if err := Calibrate(b, training, heldOut); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -16,7 +16,8 @@ type denoising struct {
 	batch   int
 }
 
-func (*denoising) name() string { return "denoiser" }
+func (*denoising) name() string    { return "denoiser" }
+func (*denoising) weight() float64 { return 2 }
 
 // noiseStep makes a row noisy: signal·x + noise, with the step's embedding.
 type noiseStep struct {

@@ -30,10 +30,21 @@ func (s *Scorer) newDetection() *detection {
 	for _, e := range s.evidence {
 		d.take(e.newDetector())
 		if len(s.evidence) > 1 {
-			d.ranks = append(d.ranks, newRanking(s.bundle.Reference.Detectors[e.name()]))
+			d.ranks = append(d.ranks, s.ranking(e))
 		}
 	}
 	return d
+}
+
+// ranking is what the bundle knows of a detector's scores.
+func (s *Scorer) ranking(e evidence) ranking {
+	total, r := 0.0, &s.bundle.Reference
+	for _, other := range s.evidence {
+		if other.family() == e.family() {
+			total += other.weight()
+		}
+	}
+	return ranking{weight: e.weight() / total, scores: r.Detectors[e.name()], deviation: float64(r.Deviations[e.name()])}
 }
 
 func (d *detection) take(own detector) {
@@ -86,10 +97,10 @@ func (d *detection) blend(i int) float32 {
 	if len(d.ranks) == 0 {
 		return d.detectors[0].score(i)
 	}
-	return d.families.blend(func(k int) float64 { return d.worth(k, i) })
+	return d.families.blend(func(k int) float64 { return d.ranks[k].weight * d.worth(k, i) })
 }
 
-// worth is what detector k's raw score of example i is worth in the blend.
+// worth is what detector k's raw score of example i is worth.
 func (d *detection) worth(k, i int) float64 {
 	score := d.detectors[k].score(i)
 	if notFinite(score) {
@@ -114,7 +125,7 @@ func (d *detection) parts(i int) []Part {
 	for k, detector := range d.detectors {
 		share := 1.0
 		if len(d.ranks) > 0 {
-			share = math.Exp(d.worth(k, i) - most)
+			share = d.ranks[k].weight * math.Exp(d.worth(k, i)-most)
 		}
 		if d.own = detector.parts(i, d.own[:0]); len(d.own) > 0 && d.ownPast(&d.own[0]) {
 			share *= ownPast

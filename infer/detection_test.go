@@ -25,9 +25,11 @@ func scriptedDetection(detectors ...detector) *detection {
 	}
 	return d
 }
-func (d *detection) rankedIn(ranks ...[]float32) *detection {
-	for _, scores := range ranks {
-		d.ranks = append(d.ranks, newRanking(scores))
+
+// rankedIn gives the detectors calibration scores, ascending.
+func (d *detection) rankedIn(scores ...[]float32) *detection {
+	for _, s := range scores {
+		d.ranks = append(d.ranks, ranking{1 / float64(len(scores)), s, 0.5})
 	}
 	d.families = families{{0, 1}}
 	return d
@@ -45,8 +47,8 @@ func TestDetectorsAreBlendedByRank(t *testing.T) {
 	if err := both.run(examples, nil); err != nil {
 		t.Fatal(err)
 	}
-	// Shares of 4: 2/4 and 4/4; 4/4 and 1/4, beyond by 700/300; 1/4, beyond by 9/4, and 4/4.
-	want := []float64{math.Log(2) / 2, (math.Log(4) + math.Log(7./3)) / 2, (math.Log(4) + math.Log(9./4)) / 2}
+	// Shares of 4: 2.5/4, for 3 is half-way from 2 to 4, and 4/4; 4/4 and 2/4, beyond by 700/300; 2/4, beyond by 9/4, and 4/4.
+	want := []float64{math.Log(4/2.5) / 2, (math.Log(2) + math.Log(7./3)/0.5) / 2, (math.Log(2) + math.Log(9./4)/0.5) / 2}
 	for i := range want {
 		if math.Abs(float64(both.score(i))-want[i]) > 1e-6 {
 			t.Errorf("example %d: %v, want %v", i, both.score(i), want[i])
@@ -62,7 +64,7 @@ func TestFamiliesAreBlendedByTheLargest(t *testing.T) {
 	for _, test := range []struct {
 		families families
 		want     float64
-	}{{families{{0, 1}}, 2}, {families{{0, 1}, {2}}, 5.6}, {families{{2}, {0, 1}}, 5.6}, {families{{0}, {1}}, 3.3}} {
+	}{{families{{0, 1}}, 4}, {families{{0, 1}, {2}}, 6.2}, {families{{2}, {0, 1}}, 6.2}, {families{{0}, {1}}, 3.3}} {
 		if got := test.families.blend(worth); math.Abs(float64(got)-test.want) > 1e-6 {
 			t.Errorf("%v: %v, want %v", test.families, got, test.want)
 		}
@@ -91,33 +93,41 @@ func TestPartsOfDetectorsAreJoined(t *testing.T) {
 // Calibrate may only be more cautious.
 func TestCalibrationIsValid(t *testing.T) {
 	random := rand.New(rand.NewPCG(4, 4))
-	const n, detectors = 40, 2
-	for range 200 {
-		var all [detectors][]float32
+	const n = 40
+	for range 300 {
+		all := make([][]float32, 3)
 		for k := range all {
 			for range n + 1 {
-				all[k] = append(all[k], float32(random.IntN(30))) // with ties
+				all[k] = append(all[k], 1+float32(random.IntN(30))) // with ties
 			}
 		}
-		raw, rankings, blend := make([][]float32, detectors), []ranking{}, 0.0
-		for k := range all {
+		raw, ranks := make([][]float32, len(all)), rankings(all, n)
+		blend := 0.0
+		for k, r := range ranks {
 			raw[k] = all[k][:n]
-			rankings = append(rankings, newRanking(slices.Sorted(slices.Values(raw[k]))))
-			blend += rankings[k].worth(all[k][n]) / detectors
+			blend += r.weight * r.worth(all[k][n])
 		}
 		var calibration []float32
 		for i := range n {
-			calibration = append(calibration, blendMember(families{{0, 1}}, rankings, raw, i))
+			calibration = append(calibration, blendMember(families{{0, 1, 2}}, ranks, raw, i))
 		}
 		slices.Sort(calibration)
-		got, want := PValue(calibration, float32(blend)), fullConformal(all[:])
+		got, want := PValue(calibration, float32(blend)), fullConformal(all)
 		if got < want-1e-12 {
 			t.Fatalf("p-value %v, less than the full conformal %v", got, want)
 		}
-		if got > want+3./n {
+		if got > want+0.15 {
 			t.Fatalf("p-value %v, far more than the full conformal %v", got, want)
 		}
 	}
+}
+
+// rankings are those of the first n scores of each detector.
+func rankings(all [][]float32, n int) (ranks []ranking) {
+	for _, scores := range all {
+		ranks = append(ranks, ranking{1 / float64(len(all)), slices.Sorted(slices.Values(scores[:n])), 0.5})
+	}
+	return ranks
 }
 
 // fullConformal is the p-value of the last of all examples.
@@ -128,8 +138,8 @@ func fullConformal(all [][]float32) float64 {
 		for _, scores := range all {
 			others := slices.Delete(slices.Clone(scores), i, i+1)
 			slices.Sort(others)
-			r := newRanking(others)
-			blends[i] += float32(r.worth(scores[i]) / float64(len(all)))
+			r := ranking{1 / float64(len(all)), others, 0.5}
+			blends[i] += float32(r.weight * r.worth(scores[i]))
 		}
 	}
 	above := 0

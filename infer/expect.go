@@ -25,8 +25,9 @@ type expecting struct {
 	logits  int       // of an event
 }
 
-func (*expecting) name() string   { return "foreteller" }
-func (*expecting) family() string { return "events" }
+func (*expecting) name() string    { return "foreteller" }
+func (*expecting) family() string  { return "events" }
+func (*expecting) weight() float64 { return 1 }
 
 func (s *Scorer) addForeteller(n *weights.Network, g *model.Graph) error {
 	state, ok := g.Outputs[model.OutputState]

@@ -24,7 +24,7 @@ func addForeteller(t testing.TB, b *weights.Bundle, random *rand.Rand, journeys 
 	b.Networks = append(b.Networks, network(t, random, "foreteller", weights.Foreteller, 0, net))
 	examples := encodeTokens(b.Schema, journeys)
 	b.Reference.Transitions = transitionsOf(examples)
-	if err := Calibrate(b, examples); err != nil {
+	if err := Calibrate(b, nil, examples); err != nil {
 		t.Fatal(err)
 	}
 }

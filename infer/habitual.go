@@ -38,8 +38,9 @@ func newHabitual(schema *features.Schema) *habitual {
 	return h
 }
 
-func (*habitual) name() string   { return "habits" }
-func (*habitual) family() string { return "habits" }
+func (*habitual) name() string    { return "habits" }
+func (*habitual) family() string  { return "habits" }
+func (*habitual) weight() float64 { return 1 }
 
 func (h *habitual) newDetector() detector { return &habitDetector{habitual: h} }
 

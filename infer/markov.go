@@ -37,8 +37,9 @@ func (s *successors) add(kind int32, count float32) {
 	s.types, s.counts = append(s.types, kind), append(s.counts, count)
 }
 
-func (*chaining) name() string   { return "chain" }
-func (*chaining) family() string { return "types" }
+func (*chaining) name() string    { return "chain" }
+func (*chaining) family() string  { return "types" }
+func (*chaining) weight() float64 { return 1 }
 
 func newChaining(schema *features.Schema, transitions []weights.Transition) *chaining {
 	size := len(schema.Types) + features.FirstKnownID

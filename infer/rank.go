@@ -8,35 +8,54 @@ import (
 // A ranking says what a detector's raw score is worth beside others': how
 // unlikely it is among the calibration scores.
 type ranking struct {
-	scores []float32 // of calibration, ascending
+	weight    float64   // share of the detector in the blend
+	scores    []float32 // of calibration, ascending
+	deviation float64   // of the logarithm of scores, by which those beyond all others go on growing
 }
 
-func newRanking(calibration []float32) ranking { return ranking{calibration} }
-
 // worth is the negative logarithm of the share of calibration scores, the score
-// itself among them, that are as large or larger. Scores beyond the largest go
-// on rising with the logarithm of how far beyond they are, so that they do not
-// all tie.
-func (r ranking) worth(score float32) float64 {
-	n := len(r.scores)
-	below, _ := slices.BinarySearch(r.scores, score)
-	worth := -math.Log(float64(1+n-below) / float64(1+n))
-	if below == n && n > 0 {
-		worth += beyond(score, r.scores[n-1])
-	}
-	return worth
+// itself among them, that are as large or larger. Between two calibration
+// scores it rises with the score, and beyond all of them with its logarithm, so
+// that few calibration scores do not make many ties.
+func (r *ranking) worth(score float32) float64 {
+	return r.among(score, len(r.scores), func(i int) float32 { return r.scores[i] })
 }
 
 // worthOfMember is the worth of one of the calibration scores among the others,
 // see [Calibrate].
-func (r ranking) worthOfMember(score float32) float64 {
-	n := len(r.scores)
-	below, _ := slices.BinarySearch(r.scores, score)
-	worth := -math.Log(float64(n-below) / float64(1+n))
-	if below == n-1 && n > 1 {
-		worth += beyond(score, r.scores[n-2])
+func (r *ranking) worthOfMember(score float32) float64 {
+	own, _ := slices.BinarySearch(r.scores, score)
+	return r.among(score, len(r.scores)-1, func(i int) float32 {
+		if i >= own {
+			i++
+		}
+		return r.scores[i]
+	})
+}
+
+// among is the worth of a score among n others, which ascend.
+func (r *ranking) among(score float32, n int, other func(i int) float32) float64 {
+	if n < 1 {
+		return 0
 	}
-	return worth
+	low, high := 0, n // the first as large or larger lies in [low, high]
+	for low < high {
+		if middle := (low + high) / 2; other(middle) < score {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	total := float64(1 + len(r.scores))
+	if low == n {
+		return -math.Log(2/total) + r.beyond(score, other(n-1))
+	}
+	above := float64(n - low)
+	if low > 0 {
+		before, after := float64(other(low-1)), float64(other(low))
+		above += (after - float64(score)) / (after - before)
+	}
+	return -math.Log((1 + above) / total)
 }
 
 // otherFamilies is what the families say that are not the strangest.
@@ -59,9 +78,10 @@ func newFamilies(all []evidence) families {
 	return f
 }
 
-// blend is the largest of the families' mean worths, and a part of the others:
-// detectors of one kind check each other, but what one kind alone can see must
-// not be voted down by the others.
+// blend is the largest of what the families say, and a part of the others. What
+// a family says is the weighted mean of its members' worths, given with their
+// weights: detectors of one kind check each other, but what one kind alone can
+// see must not be voted down by the others.
 func (f families) blend(worth func(k int) float64) float32 {
 	most, all := math.Inf(-1), 0.0
 	for _, members := range f {
@@ -72,16 +92,15 @@ func (f families) blend(worth func(k int) float64) float32 {
 		if sum != sum {
 			return float32(sum) // not a number, which the caller looks for
 		}
-		mean := sum / float64(len(members))
-		most, all = max(most, mean), all+mean
+		most, all = max(most, sum), all+sum
 	}
 	return float32(most + otherFamilies*(all-most))
 }
 
 // beyond is the worth of being above the largest of the other scores.
-func beyond(score, largest float32) float64 {
-	if largest <= 0 {
+func (r *ranking) beyond(score, largest float32) float64 {
+	if largest <= 0 || r.deviation <= 0 {
 		return 0
 	}
-	return math.Log(float64(score) / float64(largest))
+	return math.Log(float64(score)/float64(largest)) / r.deviation
 }

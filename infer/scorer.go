@@ -87,6 +87,7 @@ func NewScorer(b *weights.Bundle, o ScorerOptions) (*Scorer, error) {
 	if transitions := b.Reference.Transitions; len(transitions) > 0 && !o.SkipAnomaly {
 		s.evidence = append(s.evidence, newChaining(b.Schema, transitions))
 	}
+	s.addNeighbours()
 	if err := s.choose(o.Detectors); err != nil {
 		return nil, err
 	}
@@ -244,6 +245,31 @@ func (s *Scorer) addDenoiser(n *weights.Network, p *Program) error {
 		s.habits = len(s.bundle.Schema.Habits)
 	}
 	return nil
+}
+
+// addNeighbours adds the detectors that compare with normal rows to those that
+// are networks, where the bundle has both.
+func (s *Scorer) addNeighbours() {
+	if len(s.evidence) == 0 {
+		return
+	}
+	saved, table := s.bundle.Reference.Neighbours, newTableEvidence(s.bundle.Schema)
+	var standard []float32
+	for _, space := range spaces {
+		n, ok := saved[space.name]
+		if !ok {
+			continue
+		}
+		e := newNeighbouring(table, space, n)
+		if !space.ranked {
+			standard = e.rows
+			s.evidence = append(s.evidence, newTailing(table, n.Rows))
+		}
+		if len(standard) == len(e.rows) {
+			e.standard = standard
+		}
+		s.evidence = append(s.evidence, e)
+	}
 }
 
 // batchFor is the number of rows whose buffers stay in a core's cache, and that

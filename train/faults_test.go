@@ -126,7 +126,7 @@ func (f findings) measure(t *testing.T, file string, c Config) {
 		t.Fatal(err)
 	}
 	b.Name, b.AlertRate = "faults", 0.01
-	if err := infer.Calibrate(b, p.Validation); err != nil {
+	if err := infer.Calibrate(b, p.Normal(), p.Validation); err != nil {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(t.TempDir(), "bundle")

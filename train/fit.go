@@ -19,6 +19,7 @@ type schedule struct {
 	learningRate, weightDecay, clip float64
 	dropout                         float32
 	seed                            uint64
+	last                            bool              // ends with the parameters of the last epoch, not the best
 	start                           func(*parameters) // adjusts the starting values; may be nil
 	shift                           []float32         // subtracted from the head's biases when predicting; may be nil
 	checkpoint                      *checkpoint       // nil to keep none
@@ -37,7 +38,7 @@ type Progress struct {
 
 // A fitted network is what a training run ends with.
 type fitted struct {
-	params         map[string]weights.Tensor // of the best epoch
+	params         map[string]weights.Tensor // of the best epoch, or the last
 	epochs         int                       // epochs run
 	bestEpoch      int
 	validationLoss float64
@@ -219,7 +220,7 @@ func (s *schedule) judge(run *state, p problem, learned *trained, predictors *cr
 		return fmt.Errorf("train: the validation loss of %s is not a number in epoch %d; try a lower learning_rate", s.name, run.epoch)
 	}
 	run.validation = loss
-	if loss < run.best {
+	if loss < run.best || s.last {
 		run.best, run.bestEpoch, run.bestParams = loss, run.epoch, learned.snapshot()
 	}
 	return nil

@@ -17,7 +17,7 @@ const foretoldEpochs = 40
 // and counts what follows what.
 func (r *run) foreteller(ctx context.Context, b *weights.Bundle) error {
 	p := r.prepared
-	problem := &expecting{corrupt: 0.05, training: newCells(p.Schema, p.Train), validating: newCells(p.Schema, p.Validation)}
+	problem := &expecting{corrupt: 0.05, training: newCells(p.Schema, p.Normal()), validating: newCells(p.Schema, p.Validation)}
 	events := len(problem.training.events[model.InputEventType])
 	if events == 0 || len(problem.validating.stretches) == 0 {
 		return nil
@@ -40,7 +40,7 @@ func (r *run) foreteller(ctx context.Context, b *weights.Bundle) error {
 		return err
 	}
 	b.Networks = append(b.Networks, weights.Network{Name: s.name, Role: weights.Foreteller, Saved: r.saved(network), Params: params})
-	b.Reference.Transitions = countTransitions(seenTokens(p.Train))
+	b.Reference.Transitions = countTransitions(seenTokens(p.Normal()))
 	return nil
 }
 

@@ -18,6 +18,7 @@ type Prepared struct {
 	Schema                  *features.Schema
 	Targets                 []string
 	Train, Validation, Test []features.Example // labels filled; Train holds the extra cuts too
+	Trimmed                 map[int]bool       // training examples that are taken to be anomalies without a label; see Normal
 	Unlabelled              []features.Example // further journeys to train on, without labels; only for pretraining
 }
 
@@ -29,9 +30,21 @@ func Refs(ctx context.Context, ds *datasets.Dataset) ([]datasets.Ref, error) {
 		if err != nil {
 			return nil, err
 		}
-		refs = append(refs, datasets.Ref{Customer: cut.Journey.Customer, Time: cut.Cutoff.Time, Labels: append([]float32{}, cut.Labels...)})
+		refs = append(refs, datasets.Ref{Customer: cut.Journey.Customer, Time: cut.Cutoff.Time, Labels: append([]float32{}, cut.Labels...), Anomalous: cut.Anomaly == 1})
 	}
 	return refs, nil
+}
+
+// Normal are the training examples that anomaly networks learn from: those that
+// are neither labelled as anomalies nor trimmed.
+func (p *Prepared) Normal() []features.Example {
+	var normal []features.Example
+	for i := range p.Train {
+		if p.Train[i].Anomaly != 1 && !p.Trimmed[i] {
+			normal = append(normal, p.Train[i])
+		}
+	}
+	return normal
 }
 
 // Prepare encodes a data set whose i-th cut, refs[i], belongs to parts[i]. It
@@ -46,7 +59,7 @@ func Prepare(ctx context.Context, ds *datasets.Dataset, refs []datasets.Ref, par
 		if err != nil {
 			return nil, err
 		}
-		if division.Part(own, &cut) == datasets.Train {
+		if partOf(division.Part(own, &cut), &cut, ds) == datasets.Train {
 			fitter.Add(cut.Journey, cut.Cutoff)
 		}
 		if !cut.Extra {
@@ -64,14 +77,14 @@ func Prepare(ctx context.Context, ds *datasets.Dataset, refs []datasets.Ref, par
 		if err != nil {
 			return nil, err
 		}
-		into := p.into(division.Part(own, &cut), &cut, c)
+		into := p.into(partOf(division.Part(own, &cut), &cut, ds), &cut, c)
 		if !cut.Extra {
 			own++
 		}
 		if into == nil {
 			continue
 		}
-		ex := features.Example{Customer: cut.Journey.Customer, Cutoff: cut.Cutoff, Labels: append([]float32{}, cut.Labels...)}
+		ex := features.Example{Customer: cut.Journey.Customer, Cutoff: cut.Cutoff, Labels: append([]float32{}, cut.Labels...), Anomaly: cut.Anomaly}
 		encoder.EncodeJourney(cut.Journey, cut.Cutoff, &ex)
 		if c.Recurrent > 0 || c.Foretell {
 			ex.Tokens = reader.read(cut.Journey, cut.Cutoff.Events)
@@ -85,6 +98,18 @@ func Prepare(ctx context.Context, ds *datasets.Dataset, refs []datasets.Ref, par
 		return nil, err
 	}
 	return p, schema.FitTokens(seenTokens(p.Train), c.Seed)
+}
+
+// partOf moves labelled anomalies to the test part where nothing but anomalies
+// is learned: what is fitted and calibrated there is what is normal.
+func partOf(part datasets.Part, cut *datasets.Cut, ds *datasets.Dataset) datasets.Part {
+	switch {
+	case cut.Anomaly != 1 || len(ds.TargetNames()) > 0 || part == datasets.None:
+		return part
+	case cut.Extra:
+		return datasets.None
+	}
+	return datasets.Test
 }
 
 // A tokenReader reads the events of journeys that come with several cuts, one

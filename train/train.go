@@ -83,15 +83,8 @@ func Fit(ctx context.Context, p *Prepared, c Config, o Options) (*weights.Bundle
 			return nil, nil, err
 		}
 	}
-	if c.Denoise {
-		if err := r.denoiser(ctx, b); err != nil {
-			return nil, nil, err
-		}
-	}
-	if _, _, types, _ := p.Schema.TokenTable(); c.Foretell && len(types) > 0 {
-		if err := r.foreteller(ctx, b); err != nil {
-			return nil, nil, err
-		}
+	if err := r.detectors(ctx, b); err != nil {
+		return nil, nil, err
 	}
 	if len(b.Networks) == 0 {
 		return nil, nil, fmt.Errorf("train: nothing to train: the task has no targets and the anomaly network is off")
@@ -385,6 +378,19 @@ func (c Config) embedding(numeric int) int {
 // many numeric columns that the first layer would take most of the time.
 func embeddingWidth(numeric int) int { return min(8, max(4, 512/max(1, numeric))) }
 
+// detectors trains the anomaly networks.
+func (r *run) detectors(ctx context.Context, b *weights.Bundle) error {
+	if r.config.Denoise {
+		if err := r.denoiser(ctx, b); err != nil {
+			return err
+		}
+	}
+	if _, _, types, _ := r.prepared.Schema.TokenTable(); r.config.Foretell && len(types) > 0 {
+		return r.foreteller(ctx, b)
+	}
+	return nil
+}
+
 // denoiser trains the anomaly network on the training part.
 func (r *run) denoiser(ctx context.Context, b *weights.Bundle) error {
 	p, c := r.prepared, r.config
@@ -395,15 +401,29 @@ func (r *run) denoiser(ctx context.Context, b *weights.Bundle) error {
 	}
 	s := r.schedule("denoiser", mix(c.Seed, 1<<32))
 	s.batch, s.learningRate, s.weightDecay, s.dropout = 64, 1e-3, 0, 0
-	s.epochs = max(1, c.DenoiseSteps*s.batch/max(s.batch, min(len(p.Train), mostEpochRows)))
-	s.patience = s.epochs
-	problem := newDenoising(g, *network, standardTable(p.Schema, p.Train), standardTable(p.Schema, p.Validation), s.seed)
+	normal := p.Normal()
+	if len(normal) == 0 {
+		return fmt.Errorf("train: no training example is normal, want some for the anomaly network")
+	}
+	s.epochs = max(1, c.DenoiseSteps*s.batch/max(s.batch, min(len(normal), mostEpochRows)))
+	s.patience, s.last = s.epochs, true // the validation part calibrates: it may choose nothing
+	problem := newDenoising(g, *network, standardTable(p.Schema, normal), standardTable(p.Schema, p.Validation), s.seed)
 	params, err := r.train(ctx, network, g, problem, s)
 	if err != nil {
 		return err
 	}
 	b.Networks = append(b.Networks, weights.Network{Name: s.name, Role: weights.Denoiser, Saved: r.saved(network), Params: params})
 	return nil
+}
+
+// Refit trains the anomaly networks of a bundle anew, on [Prepared.Normal].
+func Refit(ctx context.Context, b *weights.Bundle, p *Prepared, c Config, o Options) error {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	b.Networks = slices.DeleteFunc(b.Networks, func(n weights.Network) bool { return n.Role != weights.Classifier })
+	b.Reference.Transitions = nil
+	return (&run{prepared: p, config: c, options: o, report: &Report{}}).detectors(ctx, b)
 }
 
 // schedule returns the settings that all networks share.
@@ -456,7 +476,7 @@ func (r *run) fingerprint(name string) string {
 	fmt.Fprintf(h, "%s %s %s %d %d\n", name, settings, r.prepared.Schema.Hash(), len(r.prepared.Train), len(r.prepared.Validation))
 	for _, part := range [][]features.Example{r.prepared.Train, r.prepared.Validation, r.prepared.Unlabelled} {
 		for _, ex := range part {
-			fmt.Fprintln(h, ex.Customer, ex.Cutoff.Time, ex.Cutoff.Events, ex.Labels)
+			fmt.Fprintln(h, ex.Customer, ex.Cutoff.Time, ex.Cutoff.Events, ex.Labels, ex.Anomaly)
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil))

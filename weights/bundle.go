@@ -60,8 +60,23 @@ const (
 
 // A Reference is what scores are compared with.
 type Reference struct {
-	Conformal   []float32            // anomaly scores of held-out normal journeys, ascending; empty when there is no detector
-	Detectors   map[string][]float32 // the raw scores that the detectors give them, by name, ascending; several detectors are blended by rank in theirs
-	Typical     Typical
+	Conformal []float32            // anomaly scores of held-out normal journeys, ascending; empty when there is no detector
+	Detectors map[string][]float32 // the raw scores that the detectors give them, by name, ascending; several detectors are blended by rank in theirs
+	Typical   Typical
+
 	Transitions []Transition // how often types followed each other in training, ascending; empty when that is no detector
+
+	// Deviations are, by detector, the standard deviation of the logarithm of its
+	// scores among training examples: how fast scores grow beyond all of Detectors.
+	Deviations map[string]float32
+
+	Neighbours map[string]Neighbours // by detector, those that compare with normal examples; all have the same ones
+}
+
+// Neighbours are normal examples that others are compared with, as rows of what
+// a schema makes of them.
+type Neighbours struct {
+	Rows    Tensor    // (n, F) of training examples
+	HeldOut Tensor    // (m, F) of calibration examples
+	Spread  []float32 // (n + m) above 0: the distance of each to the nearest other training rows
 }

@@ -7,11 +7,18 @@ import (
 
 // Names of the tensors in reference.safetensors.
 const (
-	tensorConformal   = "conformal"
-	tensorNumeric     = "typical/numeric"
-	tensorCategory    = "typical/category"
-	detectorPrefix    = "detector/"
+	tensorConformal = "conformal"
+	tensorNumeric   = "typical/numeric"
+	tensorCategory  = "typical/category"
+
 	tensorTransitions = "transitions"
+
+	// Followed by the name of a detector.
+	tensorScores    = "detector/"
+	tensorDeviation = "deviation/"
+	tensorRows      = "rows/"
+	tensorHeldOut   = "held_out/"
+	tensorSpread    = "spread/"
 )
 
 // maxID is the largest vocabulary id that a float32 holds exactly.
@@ -28,7 +35,13 @@ func (r Reference) tensors() map[string]Tensor {
 		tensorCategory:  vector(category),
 	}
 	for name, scores := range r.Detectors {
-		tensors[detectorPrefix+name] = vector(scores)
+		tensors[tensorScores+name] = vector(scores)
+	}
+	for name, deviation := range r.Deviations {
+		tensors[tensorDeviation+name] = vector([]float32{deviation})
+	}
+	for name, n := range r.Neighbours {
+		tensors[tensorRows+name], tensors[tensorHeldOut+name], tensors[tensorSpread+name] = n.Rows, n.HeldOut, vector(n.Spread)
 	}
 	if len(r.Transitions) > 0 {
 		tensors[tensorTransitions] = transitionsTensor(r.Transitions)
@@ -46,22 +59,15 @@ func readReference(tensors map[string]Tensor) (Reference, error) {
 		}
 	}
 	for name, t := range tensors {
-		detector, is := strings.CutPrefix(name, detectorPrefix)
-		switch {
-		case name == tensorTransitions:
+		if name == tensorTransitions {
 			var err error
 			if r.Transitions, err = readTransitions(t); err != nil {
 				return r, err
 			}
-		case len(t.Shape) != 1:
-			return r, fmt.Errorf("%s has shape %v, want a vector", name, t.Shape)
-		case is:
-			if r.Detectors == nil {
-				r.Detectors = map[string][]float32{}
-			}
-			r.Detectors[detector] = t.Data
-		case name != tensorConformal && name != tensorNumeric && name != tensorCategory:
-			return r, fmt.Errorf("%s is no tensor of a reference", name)
+			continue
+		}
+		if err := r.readDetector(name, t); err != nil {
+			return r, err
 		}
 	}
 	r.Conformal = tensors[tensorConformal].Data
@@ -73,4 +79,48 @@ func readReference(tensors map[string]Tensor) (Reference, error) {
 		r.Typical.Category = append(r.Typical.Category, int32(x))
 	}
 	return r, nil
+}
+
+// readDetector reads one tensor of a detector.
+func (r *Reference) readDetector(name string, t Tensor) error {
+	kind, detector, _ := strings.Cut(name, "/")
+	kind += "/"
+	if want := dimensions[kind]; want > 0 && len(t.Shape) != want {
+		return fmt.Errorf("%s has shape %v, want %d dimensions", name, t.Shape, want)
+	}
+	switch kind {
+	case tensorScores:
+		put(&r.Detectors, detector, t.Data)
+	case tensorDeviation:
+		if len(t.Data) != 1 {
+			return fmt.Errorf("%s has %d values, want 1", name, len(t.Data))
+		}
+		put(&r.Deviations, detector, t.Data[0])
+	case tensorRows, tensorHeldOut, tensorSpread:
+		n := r.Neighbours[detector]
+		switch kind {
+		case tensorRows:
+			n.Rows = t
+		case tensorHeldOut:
+			n.HeldOut = t
+		default:
+			n.Spread = t.Data
+		}
+		put(&r.Neighbours, detector, n)
+	default:
+		if name != tensorConformal && name != tensorNumeric && name != tensorCategory || len(t.Shape) != 1 {
+			return fmt.Errorf("%s of shape %v is no tensor of a reference", name, t.Shape)
+		}
+	}
+	return nil
+}
+
+// dimensions are those of the tensors of a detector.
+var dimensions = map[string]int{tensorScores: 1, tensorDeviation: 1, tensorRows: 2, tensorHeldOut: 2, tensorSpread: 1}
+
+func put[T any](to *map[string]T, name string, value T) {
+	if *to == nil {
+		*to = map[string]T{}
+	}
+	(*to)[name] = value
 }

@@ -31,7 +31,9 @@ anew, saved as a bundle, opened again and tested on customers that they have not
 seen. With split: {by: time} the folds are rolling origins. Reported are mean and
 standard deviation over the folds of AUROC, AUPRC, log-loss, Brier score and
 expected calibration error (15 bins of equal mass), for each target and, where
-the task has several cutoffs, for each of them. Where there are events, so is the
+the task has several cutoffs, for each of them. Where anomaly.labels say which
+customers are anomalies, so are AUROC and AUPRC of the anomaly score, and precision,
+recall and false alarms at the alert rate. Where there are events, so is the
 AUROC of each kind of network alone, and of the blend when the order of the
 events is shuffled: types and attributes are dealt out anew over the times.
 
@@ -58,16 +60,25 @@ func (v *evaluateCommand) Run(ctx context.Context, c *console) error {
 	if info.IsDir() {
 		run = v.test
 	}
-	name, targets, predictions, err := run(ctx, c)
+	of, predictions, err := run(ctx, c)
 	if err != nil {
 		return err
 	}
 	if v.Predictions != "" {
-		if err := writePredictions(v.Predictions, targets, predictions); err != nil {
+		if err := writePredictions(v.Predictions, of.targets, predictions); err != nil {
 			return err
 		}
 	}
-	return v.report(c, newEvaluation(name, targets, predictions, time.Since(began)))
+	e := newEvaluation(of.name, of.targets, predictions, time.Since(began))
+	e.Anomaly = newAnomalyReport(predictions, of.alertRate)
+	return v.report(c, e)
+}
+
+// A subject is what is evaluated.
+type subject struct {
+	name      string
+	targets   []string
+	alertRate float64
 }
 
 // checkOutputs refuses paths that cannot be written to, before hours of work.
@@ -100,35 +111,35 @@ func (v *evaluateCommand) report(c *console, e evaluation) error {
 }
 
 // crossValidate trains and tests one bundle for each fold and seed.
-func (v *evaluateCommand) crossValidate(ctx context.Context, c *console) (name string, targets []string, all []prediction, err error) {
+func (v *evaluateCommand) crossValidate(ctx context.Context, c *console) (of subject, all []prediction, err error) {
 	switch {
 	case v.Task != "":
-		return "", nil, nil, wrongf("evaluate: --task is for bundles; %s is a task itself", v.Subject)
+		return of, nil, wrongf("evaluate: --task is for bundles; %s is a task itself", v.Subject)
 	case v.Folds < 2:
-		return "", nil, nil, wrongf("evaluate: --folds is %d, want at least 2", v.Folds)
+		return of, nil, wrongf("evaluate: --folds is %d, want at least 2", v.Folds)
 	case v.Seeds < 1:
-		return "", nil, nil, wrongf("evaluate: --seeds is %d, want at least 1", v.Seeds)
+		return of, nil, wrongf("evaluate: --seeds is %d, want at least 1", v.Seeds)
 	}
 	s, err := openTask(ctx, c, v.Subject, datasets.OpenOptions{})
 	if err != nil {
-		return "", nil, nil, err
+		return of, nil, err
 	}
 	defer s.close(c)
-	if len(s.data.TargetNames()) == 0 {
-		return "", nil, nil, wrongf("evaluate: task %s has no targets, want at least one to measure", s.task.Name)
+	if len(s.data.TargetNames()) == 0 && s.task.Anomaly.Labels == nil {
+		return of, nil, wrongf("evaluate: task %s has no targets and no anomaly.labels, want something to measure", s.task.Name)
 	}
 	for seed := range v.Seeds {
 		predictions, err := v.oneSeed(ctx, c, s, seed)
 		if err != nil {
-			return "", nil, nil, err
+			return of, nil, err
 		}
 		all = append(all, predictions...)
 	}
-	return s.task.Name, s.data.TargetNames(), all, nil
+	return subject{s.task.Name, s.data.TargetNames(), s.task.Anomaly.AlertRate}, all, nil
 }
 
-// oneSeed cross-validates once. The anomaly network is left out: it has no
-// label to be measured by.
+// oneSeed cross-validates once. The anomaly network is left out where it has no
+// labels to be measured by.
 func (v *evaluateCommand) oneSeed(ctx context.Context, c *console, s *source, seed int) ([]prediction, error) {
 	spec := s.task.Split
 	spec.Seed += uint64(seed)
@@ -140,7 +151,8 @@ func (v *evaluateCommand) oneSeed(ctx context.Context, c *console, s *source, se
 	if err != nil {
 		return nil, err
 	}
-	config.Denoise = false
+	labelled := s.task.Anomaly.Labels != nil
+	config.Denoise, config.Foretell = config.Denoise && labelled, config.Foretell && labelled
 	config.Seed += uint64(seed) << 32
 	var all []prediction
 	for k, parts := range folds {
@@ -160,20 +172,17 @@ func (v *evaluateCommand) oneSeed(ctx context.Context, c *console, s *source, se
 }
 
 // test has a saved bundle score labelled examples.
-func (v *evaluateCommand) test(ctx context.Context, c *console) (name string, targets []string, predictions []prediction, err error) {
+func (v *evaluateCommand) test(ctx context.Context, c *console) (of subject, predictions []prediction, err error) {
 	bundle, err := weights.Open(v.Subject)
 	if err != nil {
-		return "", nil, nil, wrong(err)
-	}
-	if len(bundle.Targets) == 0 {
-		return "", nil, nil, wrongf("evaluate: bundle %s has no targets, want at least one to measure", bundle.Name)
+		return of, nil, wrong(err)
 	}
 	test, err := v.testExamples(ctx, c, bundle)
 	if err != nil {
-		return "", nil, nil, err
+		return of, nil, err
 	}
 	predictions, err = predict(c, bundle, 0, test)
-	return bundle.Name, bundle.Targets, predictions, err
+	return subject{bundle.Name, bundle.Targets, bundle.AlertRate}, predictions, err
 }
 
 // testExamples encodes, with the bundle's schema, the test split of its own
@@ -187,6 +196,9 @@ func (v *evaluateCommand) testExamples(ctx context.Context, c *console, bundle *
 	}
 	if err != nil {
 		return test, wrong(err)
+	}
+	if len(bundle.Targets) == 0 && task.Anomaly.Labels == nil {
+		return test, wrongf("evaluate: bundle %s has no targets and task %s no anomaly.labels, want something to measure", bundle.Name, task.Name)
 	}
 	own := bytes.Equal(task.Raw, bundle.TaskYAML)
 	s, err := openSource(ctx, c, task, datasets.OpenOptions{Layout: &bundle.Layout})
@@ -204,7 +216,8 @@ func (v *evaluateCommand) testExamples(ctx context.Context, c *console, bundle *
 		if err != nil {
 			return test, wrong(err)
 		}
-		wanted = func(i int) bool { return parts[i] == datasets.Test }
+		onlyAnomalies := len(bundle.Targets) == 0
+		wanted = func(i int) bool { return parts[i] == datasets.Test || onlyAnomalies && s.refs[i].Anomalous }
 	}
 	if test.examples, err = encodeCuts(ctx, s.data, bundle.Schema, columns, wanted, nil); err != nil {
 		return test, err
@@ -243,7 +256,7 @@ func encodeCuts(ctx context.Context, data *datasets.Dataset, schema *features.Sc
 			return nil, wrong(err)
 		}
 		if wanted(i) {
-			ex := features.Example{Customer: cut.Journey.Customer, Cutoff: cut.Cutoff}
+			ex := features.Example{Customer: cut.Journey.Customer, Cutoff: cut.Cutoff, Anomaly: cut.Anomaly}
 			for _, column := range columns {
 				ex.Labels = append(ex.Labels, cut.Labels[column])
 			}
@@ -263,23 +276,31 @@ func encodeCuts(ctx context.Context, data *datasets.Dataset, schema *features.Sc
 	return examples, nil
 }
 
-// writePredictions writes one row for each example and target.
+// writePredictions writes one row for each example and target, and one for each
+// example with a known anomaly label, whose probability is 1 minus the p-value.
 func writePredictions(path string, targets []string, predictions []prediction) error {
 	w, err := table.Create(path, []table.Column{
 		{Name: "customer"}, {Name: "cutoff", Type: table.Time}, {Name: "group"}, {Name: "fold", Type: table.Integer},
-		{Name: "target"}, {Name: "label", Type: table.Single}, {Name: "probability", Type: table.Single},
+		{Name: "target"}, {Name: "label", Type: table.Single}, {Name: "probability", Type: table.Single}, {Name: "score", Type: table.Single},
 	})
 	if err != nil {
 		return err
 	}
 	defer w.Abort()
 	for _, p := range predictions {
-		for t, target := range targets {
-			err := w.Write([]table.Cell{
+		write := func(target string, label float32, probability float64, score table.Cell) error {
+			return w.Write([]table.Cell{
 				table.String(p.customer), cutoffCell(p.cutoff), table.String(p.group), table.Int(int64(p.fold)),
-				table.String(target), table.Float(float64(p.labels[t])), table.Float(float64(p.probabilities[t])),
+				table.String(target), table.Float(float64(label)), table.Float(probability), score,
 			})
-			if err != nil {
+		}
+		for t, target := range targets {
+			if err := write(target, p.labels[t], float64(p.probabilities[t]), table.Cell{}); err != nil {
+				return err
+			}
+		}
+		if j := p.judged; j.label == j.label {
+			if err := write("anomaly", j.label, 1-j.pValue, table.Float(float64(j.score))); err != nil {
 				return err
 			}
 		}

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -108,11 +111,76 @@ func (s *source) fit(ctx context.Context, c *console, parts []datasets.Part, con
 	if err := setSenses(bundle, s.task); err != nil {
 		return nil, tested{}, err
 	}
-	if err := infer.Calibrate(bundle, prepared.Validation); err != nil {
+	if err := s.calibrate(ctx, c, bundle, prepared, config, options); err != nil {
 		return nil, tested{}, err
 	}
 	test, err := s.test(ctx, prepared, parts)
 	return bundle, test, err
+}
+
+// calibrate makes what anomalies are compared with. Where the task says that
+// some of the unlabelled journeys are anomalies, the strangest of the training
+// and validation parts are taken for them, and the anomaly network is trained
+// again without them.
+func (s *source) calibrate(ctx context.Context, c *console, b *weights.Bundle, p *train.Prepared, config train.Config, options train.Options) error {
+	normal, heldOut := p.Normal(), normalOf(p.Validation)
+	if err := infer.Calibrate(b, normal, heldOut); err != nil {
+		return err
+	}
+	share := s.task.Anomaly.Contamination
+	if share == 0 || !config.Denoise {
+		return nil
+	}
+	scorer, err := infer.NewScorer(b, infer.ScorerOptions{})
+	if err != nil {
+		return err
+	}
+	if p.Trimmed, err = strangest(scorer, p.Train, share); err != nil {
+		return err
+	}
+	trimmed, err := strangest(scorer, heldOut, share)
+	if err != nil {
+		return err
+	}
+	kept := heldOut[:0:0]
+	for i := range heldOut {
+		if !trimmed[i] {
+			kept = append(kept, heldOut[i])
+		}
+	}
+	c.log.Info("took the strangest examples for anomalies, and trains the anomaly network again without them",
+		"contamination", share, "training", len(p.Trimmed), "of", len(p.Train), "calibration", len(trimmed), "of_calibration", len(heldOut))
+	options.Checkpoint = "" // that of the first training
+	if err := train.Refit(ctx, b, p, config, options); err != nil {
+		return err
+	}
+	return infer.Calibrate(b, p.Normal(), kept)
+}
+
+// normalOf leaves out labelled anomalies.
+func normalOf(examples []features.Example) []features.Example {
+	return slices.DeleteFunc(slices.Clone(examples), func(ex features.Example) bool { return ex.Anomaly == 1 })
+}
+
+// strangest is the share of the examples with the highest anomaly scores, by
+// index; labelled ones are left alone.
+func strangest(scorer *infer.Scorer, examples []features.Example, share float64) (map[int]bool, error) {
+	scores, err := scorer.AnomalyScores(examples)
+	if err != nil {
+		return nil, err
+	}
+	var order []int
+	for i := range examples {
+		if examples[i].Anomaly != 1 {
+			order = append(order, i)
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(scores[b], scores[a]) })
+	strange := map[int]bool{}
+	for _, i := range order[:int(math.Round(share*float64(len(order))))] {
+		strange[i] = true
+	}
+	return strange, nil
 }
 
 // checkSenses demands that the task's senses name columns or groups that the

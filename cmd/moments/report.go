@@ -27,6 +27,7 @@ type prediction struct {
 	probabilities []float32 // by target
 
 	others map[string][]float32 // the same by variant: see variants
+	judged judged
 }
 
 // An evaluation is what evaluate reports. Its JSON is a contract.
@@ -35,6 +36,7 @@ type evaluation struct {
 	Rows    int                     `json:"rows"` // predictions, over all folds
 	Seconds float64                 `json:"seconds"`
 	Targets map[string]targetReport `json:"targets"`
+	Anomaly *anomalyReport          `json:"anomaly,omitempty"` // where anomalies are labelled
 
 	order []string // of the targets, as in the task
 }
@@ -178,12 +180,24 @@ func newSpread(values []float64) spread {
 	return s
 }
 
-// print writes the evaluation as a table for people; nothing where the task has
-// no target.
+// print writes the evaluation as tables for people; nothing where the task has
+// neither targets nor labelled anomalies.
 func (e evaluation) print(out io.Writer) error {
-	if len(e.order) == 0 {
+	if len(e.order) > 0 {
+		if err := e.printTargets(out); err != nil {
+			return err
+		}
+	}
+	if e.Anomaly == nil {
 		return nil
 	}
+	if len(e.order) > 0 {
+		fmt.Fprintln(out)
+	}
+	return e.Anomaly.print(out)
+}
+
+func (e evaluation) printTargets(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "target\trows\tpositive\tAUROC\tAUPRC\tlog-loss\tBrier\tECE\t")
 	for _, target := range e.order {

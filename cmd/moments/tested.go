@@ -50,12 +50,16 @@ func predict(c *console, b *weights.Bundle, fold int, test tested) ([]prediction
 	if err != nil {
 		return nil, err
 	}
+	found, err := judge(c, b, test.examples)
+	if err != nil {
+		return nil, err
+	}
 	predictions := make([]prediction, len(whole))
 	for i := range predictions {
 		ex := &test.examples[i]
 		predictions[i] = prediction{
 			customer: ex.Customer, cutoff: ex.Cutoff.Time, group: ex.Cutoff.Group, fold: fold,
-			labels: ex.Labels, probabilities: whole[i], others: map[string][]float32{},
+			labels: ex.Labels, probabilities: whole[i], others: map[string][]float32{}, judged: found[i],
 		}
 	}
 	others, err := variants(c, b, test)

@@ -65,6 +65,8 @@ Keys of "anomaly":
 
 ` + describeKeys([]key{
 		{"alert_rate", 0.01, "share of normal journeys that may be flagged"},
+		{"labels", "none", "like a target's: positive customers are known anomalies, kept out of training and calibration; evaluate measures by them"},
+		{"contamination", 0.0, "share of unlabelled journeys that are anomalies all the same; the strangest are left out and the network is trained again"},
 		{"off", false, "train no anomaly network"},
 		{"journey", d.Foretell, "look for strange events in the sequence, too, where the task has events"},
 		{"width", d.DenoiseWidth, "units a layer"},
@@ -141,6 +143,7 @@ func (v *trainCommand) train(ctx context.Context, c *console) (*evaluation, erro
 		return nil, err
 	}
 	result := newEvaluation(s.task.Name, bundle.Targets, predictions, time.Since(began))
+	result.Anomaly = newAnomalyReport(predictions, bundle.AlertRate)
 	if err := c.saveMeasured(bundle, &result, v.Output, v.Task, began); err != nil {
 		return nil, err
 	}

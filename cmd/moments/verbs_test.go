@@ -131,7 +131,7 @@ func TestCrossValidation(t *testing.T) {
 		t.Errorf("got %+v, want every cut once, in 3 folds and 2 groups", e)
 	}
 	rows := records(t, predictions)
-	if want := []string{"customer", "cutoff", "group", "fold", "target", "label", "probability"}; !slices.Equal(rows[0], want) {
+	if want := []string{"customer", "cutoff", "group", "fold", "target", "label", "probability", "score"}; !slices.Equal(rows[0], want) {
 		t.Errorf("columns %v, want %v", rows[0], want)
 	}
 	seen, fold := map[string]bool{}, map[string]string{}

@@ -112,6 +112,35 @@ func Lift(p, y []float32, share float64) float64 {
 	return pos / float64(len(top)) / mean(y)
 }
 
+// Precision is the share of positives among the flagged rows, those with a flag
+// of 1. It is not defined where none is flagged.
+func Precision(flags, y []float32) float64 {
+	right, flagged, _ := flagged(flags, y)
+	return right / flagged
+}
+
+// Recall is the share of the positives that are flagged.
+func Recall(flags, y []float32) float64 {
+	right, _, positives := flagged(flags, y)
+	return right / positives
+}
+
+// FalseAlarms is the share of the negatives that are flagged: the alert rate
+// that was kept.
+func FalseAlarms(flags, y []float32) float64 {
+	right, flagged, positives := flagged(flags, y)
+	return (flagged - right) / (float64(len(y)) - positives)
+}
+
+func flagged(flags, y []float32) (right, flagged, positives float64) {
+	for i, flag := range flags {
+		right += float64(flag * y[i])
+		flagged += float64(flag)
+		positives += float64(y[i])
+	}
+	return right, flagged, positives
+}
+
 // MeanSD returns the mean and the sample standard deviation, 0 of one value.
 func MeanSD(x []float64) (mean, sd float64) {
 	for _, v := range x {

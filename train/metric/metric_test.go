@@ -65,3 +65,17 @@ func ExampleScore() {
 	fmt.Printf("AUROC %.2f, log-loss %.3f, Brier %.3f\n", s.AUROC, s.LogLoss, s.Brier)
 	// Output: AUROC 0.75, log-loss 0.511, Brier 0.185
 }
+
+func TestFlagsAreCounted(t *testing.T) {
+	flags, y := []float32{1, 1, 1, 0, 0, 0, 0, 0}, []float32{1, 1, 0, 1, 1, 0, 0, 0}
+	for name, test := range map[string]struct{ got, want float64 }{
+		"precision": {Precision(flags, y), 2. / 3}, "recall": {Recall(flags, y), 0.5}, "false alarms": {FalseAlarms(flags, y), 0.25},
+	} {
+		if test.got != test.want {
+			t.Errorf("%s: %v, want %v", name, test.got, test.want)
+		}
+	}
+	if p := Precision(make([]float32, 8), y); !math.IsNaN(p) {
+		t.Errorf("precision without a flag is %v, want none", p)
+	}
+}
