@@ -171,7 +171,7 @@ func TestStrangeEventIsFound(t *testing.T) {
 	}
 	normal := []features.Journey{visits}
 	b.Reference.Transitions = transitionsOf(encodeTokens(b.Schema, normal))
-	if err := Calibrate(b, examples[:1]); err != nil {
+	if err := Calibrate(b, nil, examples[:1]); err != nil {
 		t.Fatal(err)
 	}
 	strange := visits
@@ -236,7 +236,7 @@ func BenchmarkJourneyAnomaly(b *testing.B) {
 	}
 	bundle.Targets, bundle.PositiveRates, bundle.AlertRate = nil, nil, 0.01
 	examples := encodeTokens(schema, longJourneys(256, 20))
-	if err := Calibrate(bundle, examples); err != nil {
+	if err := Calibrate(bundle, nil, examples); err != nil {
 		b.Fatal(err)
 	}
 	w := newScorer(b, bundle, ScorerOptions{}).newWorker()
