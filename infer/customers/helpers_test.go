@@ -140,3 +140,5 @@ func minuteEvent(i int) features.Event {
 		Values: []features.Value{features.Number(float64(i%7) / 4), features.Text(fmt.Sprint("c", i%5))},
 	}
 }
+
+func customer(c int) string { return fmt.Sprintf("customer-%07d", c) }
