@@ -27,19 +27,20 @@ type serveCommand struct {
 	GRPC   string `name:"grpc" placeholder:"ADDRESS" help:"Address of gRPC, such as 127.0.0.1:8081. Default: none."`
 	Pprof  string `placeholder:"ADDRESS" help:"Address of the profiler's pages, which ask for no token: a local one. Default: none."`
 
-	State     string        `placeholder:"DIR" help:"Keep customers' journeys in this folder. Default: keep none."`
-	Sync      string        `enum:"os,interval,always" default:"os" help:"When events are acknowledged: ${enum}. os survives the end of the process, always the loss of power; interval syncs each second."`
-	Retention string        `placeholder:"AGE" help:"Forget customers whose last event is older, such as 400d. Default: never."`
-	Cache     int           `default:"256" placeholder:"MIB" help:"Memory for followed journeys."`
-	TokenFile string        `placeholder:"FILE" help:"Ask for bearer tokens: lines of a name and the SHA-256 of a token. Read again when it changes."`
-	TLSCert   string        `name:"tls-cert" placeholder:"FILE" help:"Certificate for TLS, with --tls-key. Read again when it changes."`
-	TLSKey    string        `name:"tls-key" placeholder:"FILE" help:"Its key."`
-	MaxBody   int64         `default:"64" placeholder:"MIB" help:"The largest request, decompressed."`
-	MaxEvents int           `default:"100000" placeholder:"N" help:"The most events of a request."`
-	Queue     int           `default:"256" placeholder:"N" help:"Requests that may wait for a core; beyond it they get status 503."`
-	Batch     int           `default:"32" placeholder:"N" help:"The most waiting journeys that are scored together; 1 scores each alone."`
-	Timeout   time.Duration `default:"30s" placeholder:"TIME" help:"The longest that a request may take."`
-	Drain     time.Duration `default:"20s" placeholder:"TIME" help:"How long requests may go on once the server is told to end."`
+	State       string        `placeholder:"DIR" help:"Keep customers' journeys in this folder. Default: keep none."`
+	Sync        string        `enum:"os,interval,always" default:"os" help:"When events are acknowledged: ${enum}. os survives the end of the process, always the loss of power; interval syncs each second."`
+	Retention   string        `placeholder:"AGE" help:"Forget customers whose last event is older, such as 400d. Default: never."`
+	Cache       int           `default:"256" placeholder:"MIB" help:"Memory for followed journeys."`
+	RepairState bool          ` help:"Open a state whose log of the last events is damaged, and lose what comes after the damage."`
+	TokenFile   string        `placeholder:"FILE" help:"Ask for bearer tokens: lines of a name and the SHA-256 of a token. Read again when it changes."`
+	TLSCert     string        `name:"tls-cert" placeholder:"FILE" help:"Certificate for TLS, with --tls-key. Read again when it changes."`
+	TLSKey      string        `name:"tls-key" placeholder:"FILE" help:"Its key."`
+	MaxBody     int64         `default:"64" placeholder:"MIB" help:"The largest request, decompressed."`
+	MaxEvents   int           `default:"100000" placeholder:"N" help:"The most events of a request."`
+	Queue       int           `default:"256" placeholder:"N" help:"Requests that may wait for a core; beyond it they get status 503."`
+	Batch       int           `default:"32" placeholder:"N" help:"The most waiting journeys that are scored together; 1 scores each alone."`
+	Timeout     time.Duration `default:"30s" placeholder:"TIME" help:"The longest that a request may take."`
+	Drain       time.Duration `default:"20s" placeholder:"TIME" help:"How long requests may go on once the server is told to end."`
 
 	Pin       []string      `sep:"none" placeholder:"MODEL=VERSION" help:"Let only this version of a model go live; once for each."`
 	Shadow    []string      `sep:"none" placeholder:"MODEL=DIR" help:"Score with this bundle, too, and compare; once for each."`
@@ -174,12 +175,12 @@ func pairs(flag string, given []string) (map[string]string, error) {
 // openCustomers opens the store of --state; nil without.
 func (v *serveCommand) openCustomers(c *console) (*customers.Store, error) {
 	if v.State == "" {
-		if v.Retention != "" {
-			return nil, wrongf("--retention %s without --state, want the folder in which customers are kept", v.Retention)
+		if v.Retention != "" || v.RepairState {
+			return nil, wrongf("--retention or --repair-state without --state, want the folder in which customers are kept")
 		}
 		return nil, nil
 	}
-	o := customers.Options{Sync: customers.Sync(v.Sync), CacheBytes: int64(v.Cache) << 20, Log: c.log}
+	o := customers.Options{Sync: customers.Sync(v.Sync), CacheBytes: int64(v.Cache) << 20, Repair: v.RepairState, Log: c.log}
 	if v.Retention != "" {
 		micros, err := features.ParseDuration(v.Retention)
 		if err != nil {

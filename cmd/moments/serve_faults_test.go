@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -85,12 +86,13 @@ func (s *serving) ask(method, path, body string) (status int, answer map[string]
 // A writer appends the events of one customer, each until it is acknowledged.
 type writer struct {
 	customer     string
-	acknowledged int // events
+	acknowledged int    // events
+	padding      string // of their types
 }
 
 // event is number i of the writer's.
 func (w *writer) event(i int) string {
-	return fmt.Sprintf(`{"time": "2025-01-04T%02d:%02d:%02dZ", "type": %q, "amount": %d, "id": "%d"}`, i/3600, i/60%60, i%60, []string{"visit", "purchase"}[i%2], i%5, i)
+	return fmt.Sprintf(`{"time": "2025-01-04T%02d:%02d:%02dZ", "type": %q, "amount": %d, "id": "%d"}`, i/3600, i/60%60, i%60, []string{"visit", "purchase"}[i%2]+w.padding, i%5, i)
 }
 
 // run appends until the server is gone. acknowledged is told of each event.
@@ -196,6 +198,56 @@ func TestServeRefusesADamagedState(t *testing.T) {
 	}
 	s = serveBundles(t, bundle, "--state", state)
 	s.ask("GET", "/v1/customers/ada", "", 200)
+}
+
+// TestServeRepairsAState changes a byte in the middle of the log that a killed
+// server left: the next one starts only to repair it, with the events before.
+// The log is some blocks of 32 KiB long: a change in the last of them looks as
+// if the log ended there.
+func TestServeRepairsAState(t *testing.T) {
+	state, bundle := filepath.Join(t.TempDir(), "state"), filepath.Join(trainedFolder(t), "bundle")
+	s, w := serveProgram(t, state), &writer{customer: "ada", padding: strings.Repeat("x", 3000)}
+	w.run(s, func() {
+		if w.acknowledged == 60 {
+			s.program.Process.Kill()
+		}
+	})
+	s.kill()
+	changeLog(t, state)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	r := runWith(ctx, &trigger{text: "listening", call: cancel}, "serve", bundle, "--listen", "127.0.0.1:0", "--state", state)
+	if r.code != exitWrong || !strings.Contains(r.stderr, "--repair-state") {
+		t.Fatalf("code %d, want %d and what to do:\n%s", r.code, exitWrong, r.stderr)
+	}
+	s = serveProgram(t, state, "--repair-state")
+	status, stored := s.ask("GET", "/v1/customers/ada", "")
+	w.acknowledged = 0
+	if events, ok := stored["events"].(json.Number); ok {
+		fmt.Sscan(events.String(), &w.acknowledged)
+	}
+	if status != http.StatusOK || w.acknowledged < 10 || w.acknowledged > 50 {
+		t.Fatalf("status %d, %v, want the first half of 60 events", status, stored)
+	}
+	w.check(s)
+}
+
+// changeLog changes a byte in the middle of the longest log.
+func changeLog(t *testing.T, state string) {
+	t.Helper()
+	logs, err := filepath.Glob(filepath.Join(state, "*.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var longest []byte
+	var path string
+	for _, log := range logs {
+		if text := []byte(read(t, log)); len(text) > len(longest) {
+			path, longest = log, text
+		}
+	}
+	longest[len(longest)/2] ^= 4
+	write(t, path, string(longest))
 }
 
 // cutFiles leaves so many bytes of files, or removes them.

@@ -69,7 +69,7 @@ func (s *Store) openCutting(exists bool) error {
 		err = s.openDatabase(exists)
 	}
 	if torn(err) {
-		err = fmt.Errorf("%w: a log of the last appends is damaged; repairing the store would cut it there", err)
+		err = fmt.Errorf("%w: a log of the last appends is damaged: repairing (moments serve --repair-state) cuts it there", err)
 	}
 	return err
 }
