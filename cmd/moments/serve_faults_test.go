@@ -232,21 +232,24 @@ func TestServeRepairsAState(t *testing.T) {
 	w.check(s)
 }
 
-// changeLog changes a byte in the middle of the longest log.
+// changeLog changes a byte in the middle of the longest log. Room that was taken
+// for it ahead of time is zero.
 func changeLog(t *testing.T, state string) {
 	t.Helper()
 	logs, err := filepath.Glob(filepath.Join(state, "*.log"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var longest []byte
 	var path string
+	used, longest := 0, []byte{}
 	for _, log := range logs {
-		if text := []byte(read(t, log)); len(text) > len(longest) {
-			path, longest = log, text
+		text := []byte(read(t, log))
+		if n := len(bytes.TrimRight(text, "\x00")); n > used {
+			path, longest, used = log, text, n
 		}
 	}
-	longest[len(longest)/2] ^= 4
+	t.Logf("%s has %d bytes, %d of them used", filepath.Base(path), len(longest), used)
+	longest[used/2] ^= 4
 	write(t, path, string(longest))
 }
 

@@ -59,14 +59,24 @@ func (s *Store) mayCut() bool {
 	return s.options.Repair || err == nil && run != "" && s.options.run != "" && run != s.options.run
 }
 
-// openCutting opens the database, and cuts its logs where that is called for.
+// openCutting opens the database, and cuts its logs where that is called for. A
+// new one is opened twice: the log that it begins with does not yet say how far
+// it was synced.
 func (s *Store) openCutting(exists bool) error {
-	err := s.openDatabase(exists)
+	if !exists {
+		if err := s.openDatabase(false); err != nil {
+			return err
+		}
+		if err := s.db.Close(); err != nil {
+			return err
+		}
+	}
+	err := s.openDatabase(true)
 	for torn(err) && s.mayCut() {
 		if cut, cutErr := s.cutNewest(); !cut || cutErr != nil {
 			return errors.Join(err, cutErr)
 		}
-		err = s.openDatabase(exists)
+		err = s.openDatabase(true)
 	}
 	if torn(err) {
 		err = fmt.Errorf("%w: a log of the last appends is damaged: repairing (moments serve --repair-state) cuts it there", err)
