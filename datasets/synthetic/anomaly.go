@@ -55,7 +55,7 @@ func (m *maker) plantAnomaly() {
 	}
 	kind := int(m.pick(0.28, 0.18, 0.18, 0.18)) - 1
 	lively := m.cutoff - m.c.joined
-	if kind == 0 && lively < 55*features.Day {
+	if kind == 0 && lively < 75*features.Day {
 		kind = 1 + m.random.IntN(4) // too short a journey to go silent
 	}
 	first := len(m.c.events)
@@ -79,14 +79,15 @@ func (m *maker) plantAnomaly() {
 	m.c.anomaly = &a
 }
 
-// drop is a customer who came almost every other day and then not at all.
+// drop is a customer who came every other day, and then not at all for four to
+// six weeks.
 func (m *maker) drop() Anomaly {
-	silence := m.cutoff - int64(22+m.random.IntN(12))*features.Day
+	silence := m.cutoff - int64(28+m.random.IntN(14))*features.Day
 	typ, visit := siteVisit, m.session
 	if m.c.bought < m.cutoff {
 		typ, visit = login, m.use
 	}
-	m.times(0.45, max(m.c.joined, silence-60*features.Day), silence, visit)
+	m.times(0.5, max(m.c.joined, silence-60*features.Day), silence, visit)
 	m.c.events = slices.DeleteFunc(m.c.events, func(e event) bool { return e.at >= silence && own(e.typ) })
 	return Anomaly{Direction: "negative", Type: typeNames[typ], Time: silence, Types: Activity}
 }

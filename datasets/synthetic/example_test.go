@@ -25,7 +25,7 @@ func ExampleGenerate() {
 	// c00000000, purchase, 7 events, churns with probability 0.95
 	//   ticket_opened: +61 points
 	// c00000001, loyalty, 57 events, churns with probability 0.35
-	//   price_increase: +32 points
+	//   price_increase: +31 points
 	// c00000002, adoption, 35 events, churns with probability 0.79
 	//   service_call: +28 points
 }

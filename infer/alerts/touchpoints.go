@@ -9,8 +9,9 @@ import (
 	"moments/features"
 )
 
-// Anything stands for any event, as what comes before.
-const Anything = "any event"
+// Anything stands for no touchpoint in particular: all customers whose journey
+// has begun.
+const Anything = "anything"
 
 // An Incident is a touchpoint after which something happened more, or less,
 // often than in other periods, from First to Last.
@@ -87,6 +88,10 @@ func NewTouchpoints(schema *features.Schema, o Options) (*Touchpoints, error) {
 func (t *Touchpoints) Add(j *features.Journey, c features.Cutoff) {
 	clear(t.hits)
 	events := j.Events[:min(max(c.Events, 0), len(j.Events))]
+	if len(events) == 0 {
+		return
+	}
+	begun := t.begin(events[0].Time)
 	from := sort.Search(len(events), func(i int) bool { return events[i].Time >= t.options.From })
 	for i := from; i < len(events); i++ {
 		ev := &events[i]
@@ -94,8 +99,9 @@ func (t *Touchpoints) Add(j *features.Journey, c features.Cutoff) {
 		if !in {
 			break
 		}
-		t.count(seriesKey{after: Anything}, period, ev.Time)
-		t.count(seriesKey{after: Anything, event: ev.Type}, period, ev.Time)
+		if period >= begun {
+			t.count(seriesKey{after: Anything, event: ev.Type}, period, ev.Time)
+		}
 		for _, key := range t.keys(ev) {
 			t.count(key, period, ev.Time)
 			for k := i + 1; k < len(events) && events[k].Time-ev.Time <= t.options.Within; k++ {
@@ -104,6 +110,24 @@ func (t *Touchpoints) Add(j *features.Journey, c features.Cutoff) {
 			}
 		}
 	}
+}
+
+// begin counts the customer as one to whom anything may happen from a moment on.
+// Those to whom something did would not do: a campaign for everybody would be a
+// day on which a smaller share comes. The period in which the journey begins is
+// left out, for something happens in it to everybody. It returns the first one.
+func (t *Touchpoints) begin(at int64) int {
+	first, in := 0, true
+	if at >= t.options.From {
+		if first, in = t.options.period(at); !in {
+			return t.options.periods()
+		}
+		first++
+	}
+	for period := first; period < t.options.periods(); period++ {
+		t.count(seriesKey{after: Anything}, period, t.options.From+int64(period)*t.options.Every)
+	}
+	return first
 }
 
 // keys are the touchpoints that an event is.
