@@ -37,7 +37,7 @@ func transitionsOf(examples []features.Example) (transitions []weights.Transitio
 			h := weights.Transition{Before: before, Type: ex.Tokens.IDs[i*len(ex.Tokens.IDs)/ex.Tokens.Events], Count: 1}
 			at := slices.IndexFunc(transitions, func(o weights.Transition) bool { return o.Before == h.Before && o.Type == h.Type })
 			if at < 0 {
-				at, transitions = len(transitions), append(transitions, h)
+				transitions = append(transitions, h)
 			} else {
 				transitions[at].Count++
 			}

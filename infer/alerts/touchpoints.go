@@ -35,7 +35,6 @@ type Touchpoints struct {
 	options Options
 	fields  []attributeField
 	series  map[seriesKey]*series
-	seen    map[seriesKey]int // scratch: the last period of this journey in which a touchpoint was counted
 	hits    map[hit]bool      // scratch: of one journey
 }
 

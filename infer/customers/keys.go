@@ -40,10 +40,6 @@ type place struct {
 	arrival uint32 // counted over all events that the customer ever had
 }
 
-func (p place) before(o place) bool {
-	return p.time < o.time || p.time == o.time && p.arrival < o.arrival
-}
-
 const placeSize = 12
 
 // appendTo writes the place so that bytes sort as places do.
