@@ -35,7 +35,7 @@ type Touchpoints struct {
 	options Options
 	fields  []attributeField
 	series  map[seriesKey]*series
-	hits    map[hit]bool      // scratch: of one journey
+	hits    map[hit]bool // scratch: of one journey
 }
 
 // attributeField is a categorical attribute by whose levels touchpoints are
