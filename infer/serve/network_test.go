@@ -135,8 +135,10 @@ func TestClientsThatMisbehave(t *testing.T) {
 	t.Run("half-closed", func(t *testing.T) {
 		c := send(t, http1, head+"Content-Length: 2\r\n\r\n{}")
 		check(t, c.CloseWrite())
-		if status, body := receive(t, c); status != 200 {
-			t.Errorf("a whole request: got status %d, %s", status, body)
+		// Package net/http takes a client that sends no more for one that is gone:
+		// whether it has its scores by then is a matter of moments.
+		if status, body := receive(t, c); status != 200 && status != 499 {
+			t.Errorf("a whole request: got status %d, %s, want 200 or 499", status, body)
 		}
 		c = send(t, http1, head+"Content-Length: 10\r\n\r\n{}")
 		check(t, c.CloseWrite())
