@@ -18,21 +18,14 @@ const nearest = 5
 // so that repeated rows are not infinitely near.
 const softening = 0.05
 
-// locality says how far the distance to a normal row is measured in that row's
-// own distance to its neighbours: 0 not at all, 1 wholly, as the local outlier
-// factor does (Breunig et al., LOF, SIGMOD 2000).
-const locality = 0.25
-
 // neighbouring is evidence by distance: a row is strange that has no normal rows
-// near it. The search is exact, through one matrix product: rows are saved so
-// that the product of a row, in deviations, with them gives squared distances,
-// each divided by the saved row's own spread.
+// near it. The search is exact, through one matrix product: the saved rows are
+// extended so that the product of an extended row with them is squared distances.
 type neighbouring struct {
 	tableEvidence
 	space    space
 	rows     []float32 // (n, F)
 	standard []float32 // (n, F) the same rows standardised
-	scale    []float32 // (n) what squared distances are multiplied by
 	packed   kernel.Packed
 	n        int
 	soft     float32 // softening of a squared distance
@@ -43,21 +36,16 @@ func (e *neighbouring) weight() float64 { return e.space.weight }
 
 // newNeighbouring compiles saved rows.
 func newNeighbouring(t tableEvidence, space space, saved weights.Neighbours) *neighbouring {
-	e := &neighbouring{tableEvidence: t, space: space, n: len(saved.Spread), soft: softening * softening * float32(t.width)}
+	e := &neighbouring{tableEvidence: t, space: space, soft: softening * softening * float32(t.width)}
 	e.rows = slices.Concat(saved.Rows.Data, saved.HeldOut.Data)
-	e.standard = e.rows
-	e.scale = make([]float32, e.n)
-	augmented := make([]float32, e.n*(e.width+2))
+	e.standard, e.n = e.rows, len(e.rows)/t.width
+	extended := make([]float32, e.n*(e.width+2))
 	for i := range e.n {
-		e.scale[i] = float32(math.Pow(float64(saved.Spread[i]), -2*locality))
-		from, to := row(e.rows, i, e.width), row(augmented, i, e.width+2)
-		for c, x := range from {
-			to[c] = e.scale[i] * x
-		}
-		to[e.width] = e.scale[i]
-		to[e.width+1] = e.scale[i] * (float32(kernel.SquaredNorm(from)) + e.soft)
+		from, to := row(e.rows, i, e.width), row(extended, i, e.width+2)
+		copy(to, from)
+		to[e.width], to[e.width+1] = 1, float32(kernel.SquaredNorm(from))+e.soft
 	}
-	kernel.Pack(&e.packed, true, e.n, e.width+2, augmented, e.width+2)
+	kernel.Pack(&e.packed, true, e.n, e.width+2, extended, e.width+2)
 	return e
 }
 
@@ -82,7 +70,7 @@ type neighbours struct {
 	examples  []features.Example
 	rows      []float32 // (examples, F)
 	queries   []float32 // (searched, F + 2)
-	distances []float32 // (searched, n) squared and scaled
+	distances []float32 // (searched, n) squared
 	found     []found   // (examples)
 
 	absolute, signed, expected []float32 // (F) scratch of parts
@@ -92,7 +80,7 @@ type neighbours struct {
 type found struct {
 	count int
 	index [nearest + 1]int32
-	value [nearest + 1]float32 // squared, scaled distance, ascending
+	value [nearest + 1]float32 // squared distance, ascending
 }
 
 // run finds the neighbours of all examples.
@@ -163,7 +151,7 @@ func (d *neighbours) measure(f *found, x []float32) {
 			difference := float64(x[c]) - float64(v)
 			sum += difference * difference
 		}
-		v, at := float32(sum)*d.scale[i], k
+		v, at := float32(sum), k
 		for ; at > 0 && f.value[at-1] > v; at-- {
 			f.value[at], f.index[at] = f.value[at-1], f.index[at-1]
 		}

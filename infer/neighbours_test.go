@@ -15,13 +15,13 @@ import (
 func neighbourScore(saved weights.Neighbours, x []float32, skip int) float64 {
 	width, rows := len(x), slices.Concat(saved.Rows.Data, saved.HeldOut.Data)
 	var distances []float64
-	for i, spread := range saved.Spread {
+	for i := range len(rows) / width {
 		sum := softening * softening * float64(width)
 		for c, v := range rows[i*width:][:width] {
 			sum += (float64(x[c]) - float64(v)) * (float64(x[c]) - float64(v))
 		}
 		if i != skip {
-			distances = append(distances, math.Log(sum)/2-locality*math.Log(float64(spread)))
+			distances = append(distances, math.Log(sum)/2)
 		}
 	}
 	slices.Sort(distances)
@@ -142,4 +142,31 @@ func TestTailsByTheirDefinition(t *testing.T) {
 			t.Errorf("%v: %v and %v, want %v and %v", test.x, absolute, signed, want, test.signs*want)
 		}
 	}
+}
+
+// What the detectors of the table cost a journey, beside as many rows as are
+// kept.
+func BenchmarkDetectors(b *testing.B) {
+	bundle, journeys := testBundle(b, 300)
+	random := rand.New(rand.NewPCG(5, 5))
+	training := encodeAll(bundle.Schema, randomJourneys(random, mostRows))
+	calibrate(b, bundle, training, encodeAll(bundle.Schema, journeys))
+	examples := encodeAll(bundle.Schema, journeys[:256])
+	s := newScorer(b, bundle, ScorerOptions{Workers: 1})
+	for _, e := range s.evidence {
+		b.Run(e.name(), func(b *testing.B) {
+			d := e.newDetector()
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := d.run(examples); err != nil {
+					b.Fatal(err)
+				}
+				for i := range examples {
+					d.score(i)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*len(examples)), "µs/journey")
+		})
+	}
+	b.Logf("%d columns", bundle.Schema.StandardWidth())
 }

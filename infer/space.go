@@ -74,25 +74,10 @@ func thin(examples []features.Example, n int) []features.Example {
 }
 
 // newNeighbours are the rows of a space: those of training examples, and, where
-// there are any, of held-out ones. A row's spread is its distance to the nearest
-// training rows.
+// there are any, of held-out ones.
 func (t *tableEvidence) newNeighbours(s space, training, heldOut []features.Example) weights.Neighbours {
 	reader := newSpaceReader(t.schema, s)
-	saved := weights.Neighbours{Rows: t.readRows(&reader, training), HeldOut: t.readRows(&reader, heldOut)}
-	flat := weights.Neighbours{Rows: saved.Rows, Spread: make([]float32, len(training))}
-	for i := range flat.Spread {
-		flat.Spread[i] = 1
-	}
-	search := newNeighbouring(*t, s, flat).newDetector().(*neighbours)
-	search.search(saved.Rows.Data, len(training))
-	for i := range training {
-		saved.Spread = append(saved.Spread, search.scoreOfMember(i))
-	}
-	search.search(saved.HeldOut.Data, len(heldOut))
-	for i := range heldOut {
-		saved.Spread = append(saved.Spread, search.score(i))
-	}
-	return saved
+	return weights.Neighbours{Rows: t.readRows(&reader, training), HeldOut: t.readRows(&reader, heldOut)}
 }
 
 func (t *tableEvidence) readRows(reader *spaceReader, examples []features.Example) weights.Tensor {

@@ -76,7 +76,6 @@ type Reference struct {
 // Neighbours are normal examples that others are compared with, as rows of what
 // a schema makes of them.
 type Neighbours struct {
-	Rows    Tensor    // (n, F) of training examples
-	HeldOut Tensor    // (m, F) of calibration examples
-	Spread  []float32 // (n + m) above 0: the distance of each to the nearest other training rows
+	Rows    Tensor // (n, F) of training examples
+	HeldOut Tensor // (m, F) of calibration examples
 }

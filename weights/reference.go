@@ -18,7 +18,6 @@ const (
 	tensorDeviation = "deviation/"
 	tensorRows      = "rows/"
 	tensorHeldOut   = "held_out/"
-	tensorSpread    = "spread/"
 )
 
 // maxID is the largest vocabulary id that a float32 holds exactly.
@@ -41,7 +40,7 @@ func (r Reference) tensors() map[string]Tensor {
 		tensors[tensorDeviation+name] = vector([]float32{deviation})
 	}
 	for name, n := range r.Neighbours {
-		tensors[tensorRows+name], tensors[tensorHeldOut+name], tensors[tensorSpread+name] = n.Rows, n.HeldOut, vector(n.Spread)
+		tensors[tensorRows+name], tensors[tensorHeldOut+name] = n.Rows, n.HeldOut
 	}
 	if len(r.Transitions) > 0 {
 		tensors[tensorTransitions] = transitionsTensor(r.Transitions)
@@ -96,15 +95,12 @@ func (r *Reference) readDetector(name string, t Tensor) error {
 			return fmt.Errorf("%s has %d values, want 1", name, len(t.Data))
 		}
 		put(&r.Deviations, detector, t.Data[0])
-	case tensorRows, tensorHeldOut, tensorSpread:
+	case tensorRows, tensorHeldOut:
 		n := r.Neighbours[detector]
-		switch kind {
-		case tensorRows:
+		if kind == tensorRows {
 			n.Rows = t
-		case tensorHeldOut:
+		} else {
 			n.HeldOut = t
-		default:
-			n.Spread = t.Data
 		}
 		put(&r.Neighbours, detector, n)
 	default:
@@ -116,7 +112,7 @@ func (r *Reference) readDetector(name string, t Tensor) error {
 }
 
 // dimensions are those of the tensors of a detector.
-var dimensions = map[string]int{tensorScores: 1, tensorDeviation: 1, tensorRows: 2, tensorHeldOut: 2, tensorSpread: 1}
+var dimensions = map[string]int{tensorScores: 1, tensorDeviation: 1, tensorRows: 2, tensorHeldOut: 2}
 
 func put[T any](to *map[string]T, name string, value T) {
 	if *to == nil {

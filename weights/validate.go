@@ -90,21 +90,17 @@ func checkScores(name string, scores []float32) error {
 
 // checkNeighbours demands rows that the schema yields.
 func (b *Bundle) checkNeighbours(n Neighbours) error {
-	rows, width := 0, b.Schema.StandardWidth()
+	width := b.Schema.StandardWidth()
 	for _, t := range []Tensor{n.Rows, n.HeldOut} {
-		if len(t.Shape) != 2 || t.Shape[1] != width || len(t.Data) != t.Shape[0]*width {
+		if len(t.Shape) != 2 || width == 0 || t.Shape[1] != width || len(t.Data) != t.Shape[0]*width {
 			return fmt.Errorf("%d values of shape %v, want rows of %d", len(t.Data), t.Shape, width)
 		}
 		if i := slices.IndexFunc(t.Data, notFinite); i >= 0 {
 			return fmt.Errorf("value %d is %v, want finite values", i, t.Data[i])
 		}
-		rows += t.Shape[0]
 	}
-	if n.Rows.Shape[0] == 0 || len(n.Spread) != rows {
-		return fmt.Errorf("%d training rows, %d in all and %d spreads, want a row and a spread for each", n.Rows.Shape[0], rows, len(n.Spread))
-	}
-	if i := slices.IndexFunc(n.Spread, func(x float32) bool { return !(x > 0) || notFinite(x) }); i >= 0 {
-		return fmt.Errorf("spread %d is %v, want a number above 0", i, n.Spread[i])
+	if n.Rows.Shape[0] == 0 {
+		return errors.New("no training row, want some")
 	}
 	return nil
 }
