@@ -2,6 +2,7 @@ package customers
 
 import (
 	"errors"
+	"math"
 	"runtime"
 	"testing"
 
@@ -42,10 +43,14 @@ func TestMillionEvents(t *testing.T) {
 	if got := s.Stats().Replayed; got > mostReplayed {
 		t.Errorf("after a new start %d events were read, want at most %d", got, mostReplayed)
 	}
-	r.Events[0] = minuteEvent(events + 1)
-	heap := allocated(func() { appendTo(t, s, sc, r) })
+	// The store's own work in the background allocates, too: the least of several counts.
+	heap := uint64(math.MaxUint64)
+	for i := range 10 {
+		r.Events[0] = minuteEvent(events + 1 + i)
+		heap = min(heap, allocated(func() { appendTo(t, s, sc, r) }))
+	}
 	if heap > 1<<20 {
-		t.Errorf("appending one event to %d allocated %d bytes", events, heap)
+		t.Errorf("appending one event to %d allocated at least %d bytes", events, heap)
 	}
 }
 

@@ -19,9 +19,12 @@ import (
 // the last sync; OS loses the end. All of them open, and what is left is what
 // was appended first.
 func TestLossOfPower(t *testing.T) {
-	sc := newScorer(t, 1)
+	sc, seeds := newScorer(t, 1), uint64(6)
+	if testing.Short() {
+		seeds = 1
+	}
 	for _, mode := range []Sync{Always, OS, Interval} {
-		for seed := range uint64(6) {
+		for seed := range seeds {
 			t.Run(fmt.Sprint(mode, "/", seed), func(t *testing.T) {
 				o, j, least := losePower(t, sc, mode, seed)
 				o.run = "the next"
