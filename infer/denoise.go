@@ -105,12 +105,15 @@ func (d *denoiser) runPairs(start, end int) error {
 }
 
 // score is the sum over the steps of the mean error of row i.
-func (d *denoiser) score(i int) float32 {
+func (d *denoiser) score(i int) float32 { return meanOf(row(d.absolute, i, d.width)) }
+
+// meanOf adds up in the order of the columns.
+func meanOf(columns []float32) float32 {
 	sum := 0.0
-	for _, e := range row(d.absolute, i, d.width) {
+	for _, e := range columns {
 		sum += float64(e)
 	}
-	return float32(sum / float64(d.width))
+	return float32(sum / float64(len(columns)))
 }
 
 // parts are the groups by their errors.

@@ -82,13 +82,7 @@ func surprise(column []float32, x float32) (absolute, signed float32) {
 }
 
 // score is the mean of the columns' surprises.
-func (d *tails) score(i int) float32 {
-	sum := 0.0
-	for _, e := range row(d.absolute, i, d.width) {
-		sum += float64(e)
-	}
-	return float32(sum / float64(d.width))
-}
+func (d *tails) score(i int) float32 { return meanOf(row(d.absolute, i, d.width)) }
 
 // parts are the groups by their surprises.
 func (d *tails) parts(i int, to []Part) []Part {

@@ -30,8 +30,8 @@ func quick() Config {
 	return c
 }
 
-// prepared opens a task and encodes the parts of its split.
-func prepared(t *testing.T, taskFile string, c Config) *Prepared {
+// opened reads a task and opens its data until the test ends.
+func opened(t *testing.T, taskFile string) (*datasets.Task, *datasets.Dataset) {
 	t.Helper()
 	task, err := datasets.LoadTask(taskFile)
 	if err != nil {
@@ -42,6 +42,13 @@ func prepared(t *testing.T, taskFile string, c Config) *Prepared {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { ds.Close() })
+	return task, ds
+}
+
+// prepared opens a task and encodes the parts of its split.
+func prepared(t *testing.T, taskFile string, c Config) *Prepared {
+	t.Helper()
+	task, ds := opened(t, taskFile)
 	refs, err := Refs(t.Context(), ds)
 	if err != nil {
 		t.Fatal(err)

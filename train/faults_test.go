@@ -171,15 +171,7 @@ func spoil(t *testing.T, file string, p *Prepared, seed uint64) (tests []spoiled
 // journeysOf reads the journeys of some customers that have events.
 func journeysOf(t *testing.T, file string, customers map[string]bool) func(func(*features.Journey) bool) {
 	t.Helper()
-	task, err := datasets.LoadTask(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ds, err := datasets.Open(t.Context(), task, datasets.OpenOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ds.Close() })
+	_, ds := opened(t, file)
 	return func(yield func(*features.Journey) bool) {
 		for cut, err := range ds.Cuts(t.Context(), datasets.CutOptions{}) {
 			if err != nil {

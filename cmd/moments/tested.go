@@ -46,7 +46,11 @@ func measure(c *console, b *weights.Bundle, fold int, test tested) ([]prediction
 // predict scores labelled examples: by the blend, by each kind of its networks
 // alone, and by the blend with the order of events shuffled.
 func predict(c *console, b *weights.Bundle, fold int, test tested) ([]prediction, error) {
-	whole, err := probabilities(c, b, test.examples)
+	scorer, err := c.newScorer(b, infer.ScorerOptions{SkipAnomaly: true})
+	if err != nil {
+		return nil, err
+	}
+	whole, err := probabilities(scorer, test.examples)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +66,7 @@ func predict(c *console, b *weights.Bundle, fold int, test tested) ([]prediction
 			labels: ex.Labels, probabilities: whole[i], others: map[string][]float32{}, judged: found[i],
 		}
 	}
-	others, err := variants(c, b, test)
+	others, err := variants(c, b, scorer, test)
 	for name, scored := range others {
 		for i := range scored {
 			predictions[i].others[name] = scored[i]
@@ -74,26 +78,28 @@ func predict(c *console, b *weights.Bundle, fold int, test tested) ([]prediction
 // shuffledOrder is the variant of a test that shuffles the order of events.
 const shuffledOrder = "order shuffled"
 
-// variants are further predictions by name, of all examples.
-func variants(c *console, b *weights.Bundle, test tested) (map[string][][]float32, error) {
+// variants are further predictions by name, of all examples; scorer is the
+// bundle's own.
+func variants(c *console, b *weights.Bundle, scorer *infer.Scorer, test tested) (map[string][][]float32, error) {
 	all := map[string][][]float32{}
-	var err error
 	for name, alone := range kindsAlone(b) {
-		if all[name], err = probabilities(c, alone, test.examples); err != nil {
+		only, err := c.newScorer(alone, infer.ScorerOptions{SkipAnomaly: true})
+		if err != nil {
+			return nil, err
+		}
+		if all[name], err = probabilities(only, test.examples); err != nil {
 			return nil, err
 		}
 	}
-	if test.shuffled != nil {
-		all[shuffledOrder], err = probabilities(c, b, test.shuffled)
+	if test.shuffled == nil {
+		return all, nil
 	}
+	var err error
+	all[shuffledOrder], err = probabilities(scorer, test.shuffled)
 	return all, err
 }
 
-func probabilities(c *console, b *weights.Bundle, examples []features.Example) ([][]float32, error) {
-	scorer, err := c.newScorer(b, infer.ScorerOptions{SkipAnomaly: true})
-	if err != nil {
-		return nil, err
-	}
+func probabilities(scorer *infer.Scorer, examples []features.Example) ([][]float32, error) {
 	scores, err := scorer.ScoreExamples(examples)
 	rows := make([][]float32, len(scores))
 	for i := range scores {

@@ -50,26 +50,14 @@ func (s *Server) appendEvents(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	body, done, err := s.bodies.read(w, r)
-	if err != nil {
-		return err
-	}
-	defer done()
-	x := s.takeScratch()
-	defer giveScratch(x)
-	a, release, err := s.decode(x, journeyjson.EventsForm, body)
-	if err != nil {
-		return err
-	}
-	defer release()
-	k := &known{asked: a, id: r.PathValue("id"), at: a.Journeys[0].At}
-	err = s.appendTo(r, k, late)
-	if err == nil {
-		x.text = k.append(x.text[:0])
-		write(w, http.StatusOK, x.text)
-	}
-	s.count(a, 1, err)
-	return err
+	return s.decoded(w, r, journeyjson.EventsForm, func(x *scratch, a *asked) (int, error) {
+		k := &known{asked: a, id: r.PathValue("id"), at: a.Journeys[0].At}
+		err := s.appendTo(r, k, late)
+		if err == nil {
+			x.text = k.append(x.text[:0])
+		}
+		return 1, err
+	})
 }
 
 // appendTo appends what is new of a journey and scores it.

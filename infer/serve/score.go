@@ -127,6 +127,18 @@ func (s *Server) score(w http.ResponseWriter, r *http.Request) error {
 	if err := admit(s.engine.scores); err != nil {
 		return err
 	}
+	return s.decoded(w, r, journeyjson.ScoreForm, func(x *scratch, a *asked) (int, error) {
+		err := s.scoreAsked(r, a)
+		if err == nil {
+			x.text = a.append(x.text[:0])
+		}
+		return len(a.Journeys), err
+	})
+}
+
+// decoded reads a request of a form and answers it with the text that do leaves
+// in the scratch; do says how many journeys were asked about, too.
+func (s *Server) decoded(w http.ResponseWriter, r *http.Request, form journeyjson.Form, do func(x *scratch, a *asked) (journeys int, err error)) error {
 	body, done, err := s.bodies.read(w, r)
 	if err != nil {
 		return err
@@ -134,17 +146,16 @@ func (s *Server) score(w http.ResponseWriter, r *http.Request) error {
 	defer done()
 	x := s.takeScratch()
 	defer giveScratch(x)
-	a, release, err := s.decode(x, journeyjson.ScoreForm, body)
+	a, release, err := s.decode(x, form, body)
 	if err != nil {
 		return err
 	}
 	defer release()
-	err = s.scoreAsked(r, a)
+	journeys, err := do(x, a)
 	if err == nil {
-		x.text = a.append(x.text[:0])
 		write(w, http.StatusOK, x.text)
 	}
-	s.count(a, len(a.Journeys), err)
+	s.count(a, journeys, err)
 	return err
 }
 

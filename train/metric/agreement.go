@@ -1,6 +1,9 @@
 package metric
 
-import "math"
+import (
+	"cmp"
+	"math"
+)
 
 // Correlation is Pearson's coefficient; NaN where one side does not vary.
 func Correlation(x, y []float64) float64 {
@@ -22,19 +25,9 @@ func KendallTau(x, y []float64) float64 {
 	var sum, ofX, ofY float64
 	for i := range x {
 		for j := range i {
-			dx, dy := sign(x[i]-x[j]), sign(y[i]-y[j])
+			dx, dy := float64(cmp.Compare(x[i], x[j])), float64(cmp.Compare(y[i], y[j]))
 			sum, ofX, ofY = sum+dx*dy, ofX+dx*dx, ofY+dy*dy
 		}
 	}
 	return sum / math.Sqrt(ofX*ofY)
-}
-
-func sign(x float64) float64 {
-	switch {
-	case x > 0:
-		return 1
-	case x < 0:
-		return -1
-	}
-	return 0
 }

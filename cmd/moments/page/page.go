@@ -12,6 +12,7 @@
 package page
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -85,21 +86,11 @@ func (j *Journey) Mark(n int) {
 	}
 	slices.SortStableFunc(order, func(a, b int) int {
 		x, y := math.Abs(j.Events[a].Impact), math.Abs(j.Events[b].Impact)
-		return int(sign(y - x))
+		return cmp.Compare(y, x)
 	})
 	for rank, i := range order[:min(n, len(order))] {
 		j.Events[i].Rank = rank + 1
 	}
-}
-
-func sign(x float64) float64 {
-	switch {
-	case x > 0:
-		return 1
-	case x < 0:
-		return -1
-	}
-	return 0
 }
 
 // shown lists what a table of so many rows shows: the last events, and the
