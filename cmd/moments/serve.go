@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"net"
+	"runtime"
 	"strings"
 	"time"
 
@@ -85,6 +86,12 @@ func (v *serveCommand) Run(ctx context.Context, c *console) (err error) {
 	if o.Customers != nil {
 		defer func() { err = errors.Join(err, o.Customers.Close()) }()
 	}
+	// One thread more than what computes, so that requests that come are let in or
+	// refused at once while every core is busy.
+	cores := runtime.GOMAXPROCS(0)
+	runtime.GOMAXPROCS(cores + 1)
+	defer runtime.GOMAXPROCS(cores)
+	o.Slots = cores
 	s, err := serve.New(*o)
 	if err != nil {
 		return wrong(err)
@@ -103,9 +110,10 @@ func (v *serveCommand) Run(ctx context.Context, c *console) (err error) {
 func countLines(s *serve.Server, counted *metrics.Metrics) {
 	for name := range s.Lines() {
 		state := func() queue.State { return s.Lines()[name] }
+		counted.Gauge("queue_"+name+"_inside", "Requests for "+name+" that came in and are not answered yet.", func() float64 { return float64(state().Inside) })
 		counted.Gauge("queue_"+name+"_running", "Slots of the line for "+name+" that are taken.", func() float64 { return float64(state().Running) })
-		counted.Gauge("queue_"+name+"_waiting", "Requests that wait in the line for "+name+".", func() float64 { return float64(state().Waiting) })
-		counted.Counter("queue_"+name+"_refused_total", "Requests that found the line for "+name+" full.", func() float64 { return float64(state().Refused) })
+		counted.Gauge("queue_"+name+"_waiting", "Parts of requests for "+name+" that wait for a core.", func() float64 { return float64(state().Waiting) })
+		counted.Counter("queue_"+name+"_refused_total", "Requests for "+name+" that were refused, for there was too much to do.", func() float64 { return float64(state().Refused) })
 	}
 }
 

@@ -1,12 +1,17 @@
 -- Sends the requests of a file, one after the other, and prints what came of them
 -- as JSON. Arguments: the file, in which each body follows a line with its
--- length, and headers as "Name: value".
+-- length; the mean pause of a connection before each request, in milliseconds, or
+-- 0 for none; and headers as "Name: value". Pauses are drawn from the exponential
+-- distribution, so that requests come independently of each other.
 
 local requests, at = {}, 0
 
 function init(args)
-  local headers = {}
-  for i = 2, #args do
+  local headers, mean = {}, tonumber(args[2])
+  if mean > 0 then
+    delay = function() return math.floor(math.random() - mean * math.log(1 - math.random())) end
+  end
+  for i = 3, #args do
     local name, value = args[i]:match("^(.-): (.*)$")
     headers[name] = value
   end

@@ -39,9 +39,6 @@ type known struct {
 
 // appendEvents answers POST /v1/customers/{id}/events.
 func (s *Server) appendEvents(w http.ResponseWriter, r *http.Request) error {
-	if err := admit(s.engine.disk); err != nil {
-		return err
-	}
 	query, err := queryOf(r, "late")
 	if err != nil {
 		return err
@@ -50,7 +47,7 @@ func (s *Server) appendEvents(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.decoded(w, r, journeyjson.EventsForm, func(x *scratch, a *asked) (int, error) {
+	return s.decoded(w, r, &s.engine.storing, journeyjson.EventsForm, func(x *scratch, a *asked) (int, error) {
 		k := &known{asked: a, id: r.PathValue("id"), at: a.Journeys[0].At}
 		err := s.appendTo(r, k, late)
 		if err == nil {
@@ -71,7 +68,7 @@ func (s *Server) appendTo(r *http.Request, k *known, late bool) error {
 	}
 	at := s.storedMoment(r.Context(), k, now, len(j.Events) > 0)
 	var result customers.Result
-	err := in(r.Context(), s.engine.disk, func() (err error) {
+	err := s.engine.storing.do(r.Context(), func() (err error) {
 		result, err = s.options.Customers.Append(r.Context(), k.model.Scorer, &customers.Request{
 			Customer: k.id, Profile: j.Profile, Events: j.Events, IDs: j.IDs, Late: late, At: at,
 		})
@@ -86,18 +83,19 @@ func (s *Server) appendTo(r *http.Request, k *known, late bool) error {
 
 // getCustomer answers GET /v1/customers/{id}.
 func (s *Server) getCustomer(w http.ResponseWriter, r *http.Request) error {
-	if err := admit(s.engine.disk); err != nil {
-		return err
-	}
 	k, release, err := s.askedByQuery(r)
 	if err != nil {
 		return err
 	}
 	defer release()
+	if err := k.enter(&s.engine.storing); err != nil {
+		return err
+	}
+	defer k.leave()
 	var score infer.Score
 	var info customers.Info
 	at := s.storedMoment(r.Context(), k, k.began.UnixMicro(), false)
-	err = in(r.Context(), s.engine.disk, func() (err error) {
+	err = s.engine.storing.do(r.Context(), func() (err error) {
 		score, info, err = s.options.Customers.Score(r.Context(), k.model.Scorer, k.id, at)
 		return err
 	})
@@ -117,7 +115,8 @@ func (s *Server) askedByQuery(r *http.Request) (k *known, release func(), err er
 	if err != nil {
 		return nil, nil, err
 	}
-	k = &known{asked: &asked{Request: &journeyjson.Request{}, began: s.options.Now()}, id: r.PathValue("id"), at: features.NoLimit}
+	now := s.options.Now()
+	k = &known{asked: &asked{Request: &journeyjson.Request{}, came: now, began: now}, id: r.PathValue("id"), at: features.NoLimit}
 	if k.model, release, err = s.acquire(query.Get("model"), query.Get("version")); err != nil {
 		return nil, nil, err
 	}
@@ -181,7 +180,7 @@ func (s *Server) settle(r *http.Request, k *known, score infer.Score, info custo
 		return nil
 	}
 	var stored *features.Journey
-	err := in(r.Context(), s.engine.disk, func() (err error) {
+	err := s.engine.storing.do(r.Context(), func() (err error) {
 		stored, err = s.options.Customers.Journey(r.Context(), k.model.Scorer, k.id, s.options.MaxEvents)
 		return err
 	})
@@ -221,8 +220,12 @@ func (s *Server) deleteCustomer(w http.ResponseWriter, r *http.Request) error {
 	if _, err := queryOf(r); err != nil {
 		return err
 	}
+	if err := s.engine.storing.enter(); err != nil {
+		return err
+	}
+	defer s.engine.storing.door.Leave()
 	id, found := r.PathValue("id"), false
-	err := in(r.Context(), s.engine.disk, func() (err error) {
+	err := s.engine.storing.do(r.Context(), func() (err error) {
 		found, err = s.options.Customers.Delete(r.Context(), id)
 		return err
 	})

@@ -2,7 +2,6 @@ package serve
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -29,7 +28,7 @@ type Observer struct {
 
 // Lines are what the server computes and what waits for it, by kind of work.
 func (s *Server) Lines() map[string]queue.State {
-	return map[string]queue.State{"scores": s.engine.scores.State(), "explanations": s.engine.long.State(), "customers": s.engine.disk.State()}
+	return map[string]queue.State{"scores": s.engine.scoring.state(), "explanations": s.engine.explaining.state(), "customers": s.engine.storing.state()}
 }
 
 // errBusy is what a client is told that finds the line full.
@@ -40,11 +39,34 @@ var errBusy = fmt.Errorf("serve: %w: come again in a second", protocol.ErrBusy)
 // score waits behind them; and so does what may wait for the disk, which would
 // leave cores idle.
 type engine struct {
-	options *Options
-	scores  *queue.Queue[batchWork]
-	long    *queue.Queue[func() error]
-	disk    *queue.Queue[func() error]
-	formats sync.Map // *journeyjson.Format by weak.Pointer[registry.Model]
+	options                      *Options
+	scores                       *queue.Queue[batchWork]
+	scoring, explaining, storing line
+	formats                      sync.Map // *journeyjson.Format by weak.Pointer[registry.Model]
+}
+
+// A line is where requests of one kind wait for what is done for them.
+type line struct {
+	door  *queue.Door
+	do    func(ctx context.Context, work func() error) error // in its turn
+	state func() queue.State
+}
+
+// enter lets a request in, before anything is read of it.
+func (l *line) enter() error {
+	if l.door.Enter() != nil {
+		return errBusy
+	}
+	return nil
+}
+
+// newLine makes a line of which every item is done alone.
+func newLine(slots, limit int) line {
+	q := queue.New[func() error](queue.Options{Slots: slots, Limit: limit})
+	return line{&q.Door, func(ctx context.Context, work func() error) error {
+		item := &queue.Item[func() error]{Work: work, Units: 1}
+		return q.Do(ctx, item, func(batch []*queue.Item[func() error]) { batch[0].Err = batch[0].Work() })
+	}, q.State}
 }
 
 // A batchWork is a request's share of a batch: journeys, or anything else.
@@ -59,8 +81,8 @@ type batchWork struct {
 func newEngine(o *Options) *engine {
 	e := &engine{options: o}
 	e.scores = queue.New[batchWork](queue.Options{Slots: o.Slots, Limit: o.Queue, Batch: o.Batch})
-	e.long = queue.New[func() error](queue.Options{Slots: max(1, o.Slots/2), Limit: o.Queue})
-	e.disk = queue.New[func() error](queue.Options{Slots: 8 * o.Slots, Limit: o.Queue})
+	e.scoring = line{&e.scores.Door, e.Do, e.scores.State}
+	e.explaining, e.storing = newLine(max(1, o.Slots/2), o.Queue), newLine(8*o.Slots, o.Queue)
 	return e
 }
 
@@ -99,10 +121,10 @@ func (e *engine) score(ctx context.Context, m *registry.Model, scorer *infer.Sco
 		to := min(from+chunk, len(journeys))
 		item := &queue.Item[batchWork]{
 			Work: batchWork{model: m, journeys: journeys[from:to], cutoffs: cutoffs[from:to]},
-			Kind: scorer, Units: to - from, Force: from > 0,
+			Kind: scorer, Units: to - from,
 		}
 		if err := e.scores.Do(ctx, item, func(batch []*queue.Item[batchWork]) { e.run(scorer, batch) }); err != nil {
-			return nil, waited, turned(err)
+			return nil, waited, err
 		}
 		waited += item.Waited
 		if all == nil {
@@ -166,22 +188,16 @@ func (e *engine) run(scorer *infer.Scorer, batch []*queue.Item[batchWork]) {
 	}
 }
 
-// Do runs other work in its turn; see [protocol.Engine].
-func (e *engine) Do(ctx context.Context, _ *registry.Model, work func() error) error {
-	item := &queue.Item[batchWork]{Work: batchWork{other: work}, Units: 1}
-	return turned(e.scores.Do(ctx, item, func(batch []*queue.Item[batchWork]) { e.run(nil, batch) }))
-}
-
-// in runs work in its turn in one of the lines.
-func in(ctx context.Context, line *queue.Queue[func() error], work func() error) error {
-	item := &queue.Item[func() error]{Work: work, Units: 1}
-	return turned(line.Do(ctx, item, func(batch []*queue.Item[func() error]) { batch[0].Err = batch[0].Work() }))
-}
-
-// turned tells a client what a queue's error means.
-func turned(err error) error {
-	if errors.Is(err, queue.ErrFull) {
-		return errBusy
+// Enter lets a request in that is to be scored; see [protocol.Engine].
+func (e *engine) Enter() (leave func(), err error) {
+	if err := e.scoring.enter(); err != nil {
+		return nil, err
 	}
-	return err
+	return e.scoring.door.Leave, nil
+}
+
+// Do runs other work in its turn; see [protocol.Engine].
+func (e *engine) Do(ctx context.Context, work func() error) error {
+	item := &queue.Item[batchWork]{Work: batchWork{other: work}, Units: 1}
+	return e.scores.Do(ctx, item, func(batch []*queue.Item[batchWork]) { e.run(nil, batch) })
 }

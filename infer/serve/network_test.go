@@ -245,7 +245,13 @@ func TestOverload(t *testing.T) {
 	gate, began, blocked := make(chan struct{}), make(chan struct{}), make(chan error, 2)
 	for range 2 {
 		go func() {
-			blocked <- f.engine.Do(context.Background(), nil, func() error {
+			leave, err := f.engine.Enter()
+			if err != nil {
+				blocked <- err
+				return
+			}
+			defer leave()
+			blocked <- f.engine.Do(context.Background(), func() error {
 				began <- struct{}{}
 				<-gate
 				return nil
@@ -506,7 +512,7 @@ func TestFaultsOfTheProgram(t *testing.T) {
 		o.Routes = map[string]http.Handler{"GET /broken": http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("a fault") })}
 	})
 	f.refused(500, "see its log", "GET", "/broken", "")
-	err := f.engine.Do(t.Context(), nil, func() error { panic("another") })
+	err := f.engine.Do(t.Context(), func() error { panic("another") })
 	if err == nil || statusOf(err) != 500 {
 		t.Errorf("got %v, want an error", err)
 	}

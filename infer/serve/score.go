@@ -10,7 +10,6 @@ import (
 	"moments/infer"
 	"moments/infer/registry"
 	"moments/infer/serve/journeyjson"
-	"moments/infer/serve/queue"
 )
 
 // acquire finds the bundle that a request names; release it.
@@ -63,23 +62,16 @@ func (o *onlyModel) name(r *registry.Registry, now time.Time) (string, error) {
 	return f.name, nil
 }
 
-// admit refuses a request before anything is read of it while the line that it
-// will stand in is full.
-func admit[T any](line *queue.Queue[T]) error {
-	if line.Full() {
-		return turned(line.Refuse())
-	}
-	return nil
-}
-
 // An asked is a decoded request to score, on its way.
 type asked struct {
 	*journeyjson.Request
 	model   *registry.Model
 	format  *journeyjson.Format
-	began   time.Time
+	line    *line // that the request is in
+	came    time.Time
+	began   time.Time // when its turn came to be decoded
 	decoded time.Time
-	waited  time.Duration
+	waited  time.Duration // to be scored
 
 	journeys []features.Journey
 	cutoffs  []features.Cutoff
@@ -87,15 +79,15 @@ type asked struct {
 	moments  []*infer.Explanation // nil unless asked for
 }
 
-// decode reads a request's body; release the model.
-func (s *Server) decode(x *scratch, form journeyjson.Form, body string) (a *asked, release func(), err error) {
-	a = &asked{Request: &x.request, began: s.options.Now()}
+// decode reads a request's body; release the model, which is nil where it fails.
+func (s *Server) decode(a *asked, x *scratch, form journeyjson.Form, body string) (release func(), err error) {
+	a.began = s.options.Now()
 	name, version, err := journeyjson.Target(body)
 	if err != nil {
-		return nil, nil, wrong(err)
+		return nil, wrong(err)
 	}
 	if a.model, release, err = s.acquire(name, version); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if a.format, err = s.engine.Format(a.model); err == nil {
 		err = wrong(x.decoder.Request(a.format, form, body, a.Request))
@@ -105,10 +97,10 @@ func (s *Server) decode(x *scratch, form journeyjson.Form, body string) (a *aske
 	}
 	if err != nil {
 		release()
-		return nil, nil, err
+		return nil, err
 	}
 	a.decoded = s.options.Now()
-	return a, release, nil
+	return release, nil
 }
 
 // check refuses what the bundle cannot answer.
@@ -124,10 +116,7 @@ func (a *asked) check() error {
 
 // score answers POST /v1/score.
 func (s *Server) score(w http.ResponseWriter, r *http.Request) error {
-	if err := admit(s.engine.scores); err != nil {
-		return err
-	}
-	return s.decoded(w, r, journeyjson.ScoreForm, func(x *scratch, a *asked) (int, error) {
+	return s.decoded(w, r, &s.engine.scoring, journeyjson.ScoreForm, func(x *scratch, a *asked) (int, error) {
 		err := s.scoreAsked(r, a)
 		if err == nil {
 			x.text = a.append(x.text[:0])
@@ -136,9 +125,14 @@ func (s *Server) score(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// decoded reads a request of a form and answers it with the text that do leaves
-// in the scratch; do says how many journeys were asked about, too.
-func (s *Server) decoded(w http.ResponseWriter, r *http.Request, form journeyjson.Form, do func(x *scratch, a *asked) (journeys int, err error)) error {
+// decoded reads a request of a form, in a line, and answers it with the text that
+// do leaves in the scratch; do says how many journeys were asked about, too.
+func (s *Server) decoded(w http.ResponseWriter, r *http.Request, in *line, form journeyjson.Form, do func(x *scratch, a *asked) (journeys int, err error)) error {
+	a := &asked{came: s.options.Now()}
+	if err := a.enter(in); err != nil {
+		return err
+	}
+	defer a.leave()
 	body, done, err := s.bodies.read(w, r)
 	if err != nil {
 		return err
@@ -146,8 +140,9 @@ func (s *Server) decoded(w http.ResponseWriter, r *http.Request, form journeyjso
 	defer done()
 	x := s.takeScratch()
 	defer giveScratch(x)
-	a, release, err := s.decode(x, form, body)
-	if err != nil {
+	a.Request = &x.request
+	var release func()
+	if err = in.do(r.Context(), func() (err error) { release, err = s.decode(a, x, form, body); return err }); err != nil {
 		return err
 	}
 	defer release()
@@ -157,6 +152,24 @@ func (s *Server) decoded(w http.ResponseWriter, r *http.Request, form journeyjso
 	}
 	s.count(a, journeys, err)
 	return err
+}
+
+// enter stands in a line, or in another one than before.
+func (a *asked) enter(l *line) error {
+	if err := l.enter(); err != nil {
+		return err
+	}
+	a.leave()
+	a.line = l
+	return nil
+}
+
+// leave makes room for another request.
+func (a *asked) leave() {
+	if a.line != nil {
+		a.line.door.Leave()
+		a.line = nil
+	}
 }
 
 // scoreAsked cuts and scores the journeys of a request.
@@ -183,6 +196,9 @@ func (s *Server) compute(r *http.Request, a *asked) (err error) {
 	if err != nil || !a.Moments {
 		return err
 	}
+	if err := a.enter(&s.engine.explaining); err != nil {
+		return err
+	}
 	a.moments = make([]*infer.Explanation, len(a.journeys))
 	for i := range a.journeys {
 		if a.moments[i], err = s.explain(r, a.model, &a.journeys[i], a.cutoffs[i]); err != nil {
@@ -194,7 +210,7 @@ func (s *Server) compute(r *http.Request, a *asked) (err error) {
 
 // explain measures what each event did.
 func (s *Server) explain(r *http.Request, m *registry.Model, j *features.Journey, c features.Cutoff) (e *infer.Explanation, err error) {
-	err = in(r.Context(), s.engine.long, func() (err error) {
+	err = s.engine.explaining.do(r.Context(), func() (err error) {
 		e, err = m.Scorer.Explain(j, c, infer.ExplainOptions{})
 		return err
 	})
@@ -204,7 +220,7 @@ func (s *Server) explain(r *http.Request, m *registry.Model, j *features.Journey
 // count adds a request to the model's statistics.
 func (s *Server) count(a *asked, journeys int, err error) {
 	a.model.Stats.Add(registry.Request{
-		Journeys: journeys, Failed: err != nil, Queue: a.waited,
+		Journeys: journeys, Failed: err != nil, Queue: a.began.Sub(a.came) + a.waited,
 		Input: a.decoded.Sub(a.began), Infer: max(0, s.options.Now().Sub(a.decoded)-a.waited),
 	})
 }

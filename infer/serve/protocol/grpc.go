@@ -115,15 +115,22 @@ func tensorMessages(tensors []registry.Tensor) []*oip.ModelMetadataResponse_Tens
 // ModelInfer answers an inference request: with raw contents where it has such.
 func (c *caller) ModelInfer(ctx context.Context, in *oip.ModelInferRequest) (*oip.ModelInferResponse, error) {
 	began := time.Now()
+	leave, err := c.service.Engine.Enter()
+	if err != nil {
+		return nil, grpcError(err)
+	}
+	defer leave()
 	m, release, err := c.service.Registry.Acquire(in.ModelName, in.ModelVersion)
 	if err != nil {
 		return nil, grpcError(err)
 	}
 	defer release()
-	r, err := requestOf(in, c.service.signature(m).check)
+	r, err := c.service.read(ctx, m, began, func() (*request, error) {
+		r, err := requestOf(in, c.service.signature(m).check)
+		return r, wrong(err)
+	})
 	if err != nil {
-		m.Stats.Add(registry.Request{Failed: true, Input: time.Since(began)})
-		return nil, grpcError(wrong(err))
+		return nil, grpcError(err)
 	}
 	answer, err := c.service.infer(ctx, m, r, began)
 	if err != nil {

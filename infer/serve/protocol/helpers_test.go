@@ -38,7 +38,7 @@ func (d *direct) Format(m *registry.Model) (*journeyjson.Format, error) {
 
 func (d *direct) Score(ctx context.Context, m *registry.Model, journeys []features.Journey, cutoffs []features.Cutoff) ([]infer.Score, error) {
 	scores := make([]infer.Score, len(journeys))
-	return scores, d.Do(ctx, m, func() (err error) {
+	return scores, d.Do(ctx, func() (err error) {
 		for i := range journeys {
 			if scores[i], err = m.Scorer.ScoreJourney(&journeys[i], cutoffs[i]); err != nil {
 				return err
@@ -48,12 +48,9 @@ func (d *direct) Score(ctx context.Context, m *registry.Model, journeys []featur
 	})
 }
 
-func (d *direct) Do(_ context.Context, _ *registry.Model, work func() error) error {
-	if d.refuse != nil {
-		return d.refuse
-	}
-	return work()
-}
+func (d *direct) Enter() (leave func(), err error) { return func() {}, d.refuse }
+
+func (d *direct) Do(_ context.Context, work func() error) error { return work() }
 
 // double is an ONNX model: y is x times two, and texts are how many texts it got.
 type double struct{}

@@ -88,15 +88,19 @@ func (s *Service) serverReady(w http.ResponseWriter, _ *http.Request) {
 // serveInfer answers an inference request.
 func (s *Service) serveInfer(w http.ResponseWriter, hr *http.Request, m *registry.Model) error {
 	began := time.Now()
+	leave, err := s.Engine.Enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
 	body, err := s.readBody(w, hr)
 	if err != nil {
 		return err
 	}
 	reuse := false // an engine that has failed may hold parts of the body
 	defer func() { body.end(reuse) }()
-	r, err := s.parseBody(hr.Header, body.Bytes(), m)
+	r, err := s.read(hr.Context(), m, began, func() (*request, error) { return s.parseBody(hr.Header, body.Bytes(), m) })
 	if err != nil {
-		m.Stats.Add(registry.Request{Failed: true, Input: time.Since(began)})
 		return err
 	}
 	answer, err := s.infer(hr.Context(), m, r, began)

@@ -64,7 +64,7 @@ func (s *Service) scoreRows(ctx context.Context, m *registry.Model, sig *signatu
 	var scores []infer.Score
 	var queued time.Duration
 	waiting := time.Now()
-	err = s.Engine.Do(ctx, m, func() (err error) {
+	err = s.Engine.Do(ctx, func() (err error) {
 		began := time.Now()
 		queued = began.Sub(waiting)
 		scores, err = m.Scorer.ScoreExamples(examples)

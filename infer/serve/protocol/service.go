@@ -20,6 +20,9 @@ import (
 // An Engine computes, within the limits of the server, which may share what
 // comes from other doors. Goroutines share it.
 type Engine interface {
+	// Enter lets a request in, before anything is done for it; leave in the end.
+	Enter() (leave func(), err error)
+
 	// Format is how the journeys of a bundle are written.
 	Format(m *registry.Model) (*journeyjson.Format, error)
 
@@ -29,7 +32,21 @@ type Engine interface {
 
 	// Do runs work when its turn comes, and returns what it returns. It may return
 	// earlier when ctx ends.
-	Do(ctx context.Context, m *registry.Model, work func() error) error
+	Do(ctx context.Context, work func() error) error
+}
+
+// read reads a request in its turn: a large one takes as long as scoring it.
+func (s *Service) read(ctx context.Context, m *registry.Model, began time.Time, read func() (*request, error)) (r *request, err error) {
+	var made *request
+	err = s.Engine.Do(ctx, func() (err error) {
+		made, err = read()
+		return err
+	})
+	if err != nil {
+		m.Stats.Add(registry.Request{Failed: true, Input: time.Since(began)})
+		return nil, err
+	}
+	return made, nil
 }
 
 // ErrBusy is the error of an Engine that has more to do than it can: the client
@@ -180,7 +197,7 @@ func (s *Service) runTensors(ctx context.Context, m *registry.Model, r *request,
 		in[i] = r.inputs[i].Value
 	}
 	waiting := time.Now()
-	err = s.Engine.Do(ctx, m, func() error {
+	err = s.Engine.Do(ctx, func() error {
 		began := time.Now()
 		queued = began.Sub(waiting)
 		outputs, err = m.Tensors.Run(ctx, in, wanted...)

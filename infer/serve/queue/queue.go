@@ -1,9 +1,11 @@
 // Package queue bounds how much is computed at once and how much waits for it.
 //
 // A queue has slots, about one a core. What finds a slot free is computed at
-// once, by the goroutine that asks; what does not waits in line, and beyond a
-// limit it is refused at once, which costs next to nothing: that is what keeps a
-// server quick when more is asked of it than it can do.
+// once, by the goroutine that asks; what does not waits in line. A request that
+// comes enters by the door, before anything is done for it, and beyond a limit
+// it is refused there, which costs next to nothing: that is what keeps a server
+// quick when more is asked of it than it can do, and nothing that was begun is
+// thrown away.
 //
 // Work of one kind that waits in line is done together where that is cheaper. A
 // queue never waits for company: whoever gets a slot takes along its share of
@@ -16,11 +18,31 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// ErrFull is the error of work that found the line as long as it may be.
+// ErrFull is the error of a request that finds as many inside as there may be.
 var ErrFull = errors.New("queue: the line is full")
+
+// A Door counts the requests inside. Goroutines share it.
+type Door struct {
+	limit           int64
+	inside, refused atomic.Int64
+}
+
+// Enter lets a request in, which is to leave in the end, or returns ErrFull.
+func (d *Door) Enter() error {
+	if d.inside.Add(1) > d.limit {
+		d.inside.Add(-1)
+		d.refused.Add(1)
+		return ErrFull
+	}
+	return nil
+}
+
+// Leave makes room for another request.
+func (d *Door) Leave() { d.inside.Add(-1) }
 
 // A Panic is the error of work that panicked: a fault of the program, which
 // costs the requests that were part of it and no other.
@@ -34,7 +56,7 @@ func (p *Panic) Error() string { return fmt.Sprintf("queue: a fault of the progr
 // Options of a queue.
 type Options struct {
 	Slots int // that compute at once; 0 for 1
-	Limit int // items of work that may wait in line
+	Limit int // requests that the door lets in beyond one for every slot
 	Batch int // the most units that are done together; below 2 every item is done alone
 
 	// Done hears of every run: its units, and how long it took; nil for nobody.
@@ -43,23 +65,23 @@ type Options struct {
 
 // A Queue of items T is safe for use by several goroutines.
 type Queue[T any] struct {
+	Door
 	options Options
 
-	mu            sync.Mutex
-	running       int
-	first, last   *Item[T]
-	waiting       int
-	waitingUnits  int
-	refused, runs uint64
+	mu           sync.Mutex
+	running      int
+	first, last  *Item[T]
+	waiting      int
+	waitingUnits int
+	runs         uint64
 }
 
 // An Item is one piece of work on its way. Its fields may be changed only
 // before it is handed to Do, and by the run that it is part of.
 type Item[T any] struct {
 	Work  T
-	Kind  any  // items of equal kinds may be done together; nil for one that is done alone
-	Units int  // how much it is, for Options.Batch
-	Force bool // let it wait even where the line is full: part of something that began
+	Kind  any // items of equal kinds may be done together; nil for one that is done alone
+	Units int // how much it is, for Options.Batch
 	Err   error
 
 	Waited time.Duration // in line
@@ -72,24 +94,20 @@ type Item[T any] struct {
 // New makes a queue.
 func New[T any](o Options) *Queue[T] {
 	o.Slots = max(o.Slots, 1)
-	return &Queue[T]{options: o}
+	return &Queue[T]{options: o, Door: Door{limit: int64(o.Slots + o.Limit)}}
 }
 
 // Do does an item's work when its turn comes: it calls run with the item or, on
 // behalf of others too, with several items of its kind, the first of which is
 // that of some caller of Do; or another caller does so on its behalf. run sets
-// Err where an item's work fails. Do returns ErrFull where the line is full, the
-// context's error where it ends before the item's turn, and else Err; then run
-// has nothing to do with the item any more.
+// Err where an item's work fails. Do returns the context's error where it ends
+// before the item's turn, and else Err; then run has nothing to do with the item
+// any more. Whoever calls Do has entered by the door.
 func (q *Queue[T]) Do(ctx context.Context, item *Item[T], run func([]*Item[T])) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	now, err := q.enter(item)
-	if err != nil {
-		return err
-	}
-	if now {
+	if q.take(item) {
 		q.run([]*Item[T]{item}, run)
 		return item.Err
 	}
@@ -108,17 +126,13 @@ func (q *Queue[T]) Do(ctx context.Context, item *Item[T], run func([]*Item[T])) 
 	return item.Err
 }
 
-// enter takes a slot for the item, or a place in line.
-func (q *Queue[T]) enter(item *Item[T]) (now bool, err error) {
+// take takes a slot for the item, or else a place in line.
+func (q *Queue[T]) take(item *Item[T]) (now bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.running < q.options.Slots {
 		q.running++
-		return true, nil
-	}
-	if q.waiting >= q.options.Limit && !item.Force {
-		q.refused++
-		return false, ErrFull
+		return true
 	}
 	item.came, item.turn = time.Now(), make(chan []*Item[T], 1)
 	item.previous = q.last
@@ -130,7 +144,7 @@ func (q *Queue[T]) enter(item *Item[T]) (now bool, err error) {
 	q.last = item
 	q.waiting++
 	q.waitingUnits += item.Units
-	return false, nil
+	return false
 }
 
 // leave takes an item out of the line; false where it is no longer in it.
@@ -217,26 +231,11 @@ func (q *Queue[T]) pass() {
 	head.turn <- batch
 }
 
-// Full says whether an item that came now would be refused.
-func (q *Queue[T]) Full() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.running == q.options.Slots && q.waiting >= q.options.Limit
-}
-
-// Refuse counts work that was refused before it came, because the line was
-// full.
-func (q *Queue[T]) Refuse() error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.refused++
-	return ErrFull
-}
-
 // A State is what a queue is doing.
 type State struct {
+	Inside           int    // requests that came in and have not left
 	Running, Waiting int    // items in slots (batches count as one), and in line
-	Slots, Limit     int    // how many there may be of each
+	Slots, Limit     int    // see Options
 	Runs, Refused    uint64 // since the queue was made
 }
 
@@ -244,5 +243,8 @@ type State struct {
 func (q *Queue[T]) State() State {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return State{Running: q.running, Waiting: q.waiting, Slots: q.options.Slots, Limit: q.options.Limit, Runs: q.runs, Refused: q.refused}
+	return State{
+		Inside: int(q.inside.Load()), Running: q.running, Waiting: q.waiting, Slots: q.options.Slots, Limit: q.options.Limit,
+		Runs: q.runs, Refused: uint64(q.refused.Load()),
+	}
 }

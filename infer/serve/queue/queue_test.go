@@ -34,38 +34,33 @@ func ask(ctx context.Context, q *Queue[int], g *gate, work int, kind any) chan e
 	done := make(chan error, 1)
 	before := q.State()
 	go func() { done <- q.Do(ctx, &Item[int]{Work: work, Kind: kind, Units: 1}, g.run) }()
-	for s := q.State(); s.Running == before.Running && s.Waiting == before.Waiting && s.Refused == before.Refused; s = q.State() {
+	for s := q.State(); s.Running == before.Running && s.Waiting == before.Waiting; s = q.State() {
 		runtime.Gosched()
 	}
 	return done
 }
 
-func TestLineIsBounded(t *testing.T) {
+func TestDoorIsBounded(t *testing.T) {
 	q, g := New[int](Options{Slots: 2, Limit: 3}), newGate()
 	var accepted []chan error
 	for i := range 5 {
+		if err := q.Enter(); err != nil {
+			t.Fatal(err)
+		}
 		accepted = append(accepted, ask(t.Context(), q, g, i, nil))
 	}
-	if !q.Full() {
-		t.Error("2 run and 3 wait, but the queue is not full")
-	}
 	for range 1000 {
-		if err := q.Do(t.Context(), &Item[int]{Units: 1}, g.run); !errors.Is(err, ErrFull) {
+		if err := q.Enter(); !errors.Is(err, ErrFull) {
 			t.Fatalf("got %v, want it refused", err)
 		}
 	}
-	if s := q.State(); s != (State{Running: 2, Waiting: 3, Slots: 2, Limit: 3, Refused: 1000}) {
+	if s := q.State(); s != (State{Inside: 5, Running: 2, Waiting: 3, Slots: 2, Limit: 3, Refused: 1000}) {
 		t.Errorf("got %+v", s)
 	}
-	forced := make(chan error, 1)
-	go func() {
-		forced <- q.Do(t.Context(), &Item[int]{Work: 5, Units: 1, Force: true}, g.run)
-	}()
-	for q.State().Waiting != 4 {
-		runtime.Gosched()
-	}
+	// Who is inside may ask for more than one thing.
+	accepted = append(accepted, ask(t.Context(), q, g, 5, nil))
 	close(g.open)
-	for _, done := range append(accepted, forced) {
+	for _, done := range accepted {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
@@ -77,8 +72,39 @@ func TestLineIsBounded(t *testing.T) {
 	if slices.Sort(order); !slices.Equal(order, []int{0, 1, 2, 3, 4, 5}) {
 		t.Errorf("did %v, want each item once", order)
 	}
-	if s := q.State(); s.Running != 0 || s.Waiting != 0 || s.Runs != 6 {
-		t.Errorf("in the end: %+v, want a free queue after 6 runs", s)
+	q.Leave()
+	if err := q.Enter(); err != nil {
+		t.Errorf("after one left: %v", err)
+	}
+	if s := q.State(); s.Running != 0 || s.Waiting != 0 || s.Runs != 6 || s.Inside != 5 {
+		t.Errorf("in the end: %+v, want free slots after 6 runs", s)
+	}
+}
+
+// TestDoorUnderLoad demands that never more are inside than may be.
+func TestDoorUnderLoad(t *testing.T) {
+	q := New[int](Options{Slots: 2, Limit: 3})
+	var callers sync.WaitGroup
+	var inside, let atomic.Int64
+	for range 20 {
+		callers.Go(func() {
+			for range 200 {
+				if q.Enter() != nil {
+					continue
+				}
+				if now := inside.Add(1); now > 5 {
+					t.Errorf("%d are inside, want at most 5", now)
+				}
+				let.Add(1)
+				runtime.Gosched()
+				inside.Add(-1)
+				q.Leave()
+			}
+		})
+	}
+	callers.Wait()
+	if s := q.State(); s.Inside != 0 || int64(s.Refused)+let.Load() != 4000 {
+		t.Errorf("got %+v after %d came in", s, let.Load())
 	}
 }
 
@@ -96,7 +122,7 @@ func TestBatchesAreSharesOfTheLine(t *testing.T) {
 		{1, 8, []any{nil, nil}, [][]int{{0}, {1}}},
 		{2, 8, []any{"a", "a", "a", "a"}, [][]int{{0, 1}, {2}, {3}}},
 	} {
-		q, first, g := New[int](Options{Slots: test.slots, Limit: 10, Batch: test.batch}), newGate(), newGate()
+		q, first, g := New[int](Options{Slots: test.slots, Batch: test.batch}), newGate(), newGate()
 		var done []chan error
 		for i := range test.slots {
 			done = append(done, ask(t.Context(), q, first, -i, nil))
@@ -121,7 +147,7 @@ func TestBatchesAreSharesOfTheLine(t *testing.T) {
 }
 
 func TestContextEndsTheWait(t *testing.T) {
-	q, g := New[int](Options{Slots: 1, Limit: 5, Batch: 5}), newGate()
+	q, g := New[int](Options{Slots: 1, Batch: 5}), newGate()
 	first := ask(t.Context(), q, g, 0, "a")
 	ctx, cancel := context.WithCancel(t.Context())
 	var gone []chan error
@@ -165,7 +191,7 @@ func TestPanicCostsItsBatchAlone(t *testing.T) {
 // TestEverythingIsDoneOnce has many callers, some of whom go away.
 func TestEverythingIsDoneOnce(t *testing.T) {
 	var inSlots, most, runs atomic.Int64
-	q := New[*atomic.Int64](Options{Slots: 3, Limit: 20, Batch: 4, Done: func(units int, took time.Duration) { runs.Add(1) }})
+	q := New[*atomic.Int64](Options{Slots: 3, Batch: 4, Done: func(units int, took time.Duration) { runs.Add(1) }})
 	var callers sync.WaitGroup
 	for caller := range 50 {
 		callers.Go(func() {
@@ -188,8 +214,8 @@ func TestEverythingIsDoneOnce(t *testing.T) {
 					runtime.Gosched()
 					inSlots.Add(-1)
 				})
-				refused := errors.Is(err, ErrFull) || errors.Is(err, context.Canceled)
-				if n := done.Load(); refused && n != 0 || !refused && n != 1 {
+				gone := errors.Is(err, context.Canceled)
+				if n := done.Load(); gone && n != 0 || !gone && n != 1 {
 					t.Errorf("%v, but done %d times", err, n)
 				}
 				cancel()
@@ -204,6 +230,11 @@ func TestEverythingIsDoneOnce(t *testing.T) {
 
 func Example() {
 	q := New[string](Options{Slots: 2, Limit: 100, Batch: 16})
+	if err := q.Enter(); err != nil {
+		fmt.Println("come again:", err)
+		return
+	}
+	defer q.Leave()
 	item := &Item[string]{Work: "a journey", Kind: "model", Units: 1}
 	err := q.Do(context.Background(), item, func(batch []*Item[string]) {
 		for _, i := range batch {
@@ -217,7 +248,7 @@ func Example() {
 }
 
 func BenchmarkFree(b *testing.B) {
-	q := New[int](Options{Slots: runtime.GOMAXPROCS(0), Limit: 100, Batch: 16})
+	q := New[int](Options{Slots: runtime.GOMAXPROCS(0), Batch: 16})
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
