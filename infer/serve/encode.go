@@ -4,10 +4,10 @@ import (
 	"math"
 	"strconv"
 	"time"
-	"unicode/utf8"
 
 	"moments/infer"
 	"moments/infer/registry"
+	"moments/infer/serve/jsontext"
 )
 
 // Responses to requests for scores are written by hand, for they are written
@@ -16,8 +16,8 @@ import (
 
 // appendHead begins the object of a response.
 func appendHead(b []byte, m *registry.Model) []byte {
-	b = appendString(append(b, `{"model":`...), m.Name)
-	return appendString(append(b, `,"version":`...), m.Version)
+	b = jsontext.AppendText(append(b, `{"model":`...), m.Name)
+	return jsontext.AppendText(append(b, `,"version":`...), m.Version)
 }
 
 // A scored is one journey's share of a response.
@@ -31,7 +31,7 @@ type scored struct {
 // appendScored appends the members of a Scored.
 func appendScored(b []byte, targets []string, s *scored) []byte {
 	if s.score.Customer != "" {
-		b = append(appendString(append(b, `"customer":`...), s.score.Customer), ',')
+		b = append(jsontext.AppendText(append(b, `"customer":`...), s.score.Customer), ',')
 	}
 	b = append(b, `"cutoff":`...)
 	if s.score.Cutoff == 0 {
@@ -47,7 +47,7 @@ func appendScored(b []byte, targets []string, s *scored) []byte {
 	if s.score.Direction == "" {
 		b = append(b, "null"...)
 	} else {
-		b = appendString(b, string(s.score.Direction))
+		b = jsontext.AppendText(b, string(s.score.Direction))
 	}
 	if s.reasons > 0 && len(s.score.Reasons) > 0 {
 		b = appendReasons(b, s.score.Reasons, s.reasons)
@@ -70,8 +70,8 @@ func appendReasons(b []byte, reasons []infer.Reason, most int) []byte {
 		if given++; given > most {
 			continue
 		}
-		b = appendString(append(b, `{"target":`...), r.Target)
-		b = appendString(append(b, `,"group":`...), r.Group)
+		b = jsontext.AppendText(append(b, `{"target":`...), r.Target)
+		b = jsontext.AppendText(append(b, `,"group":`...), r.Group)
 		b = appendFloat(append(b, `,"impact":`...), math.Round(r.Impact*1e4)/1e4, 64)
 		b = append(b, '}', ',')
 	}
@@ -88,7 +88,7 @@ func appendMoments(b []byte, e *infer.Explanation) []byte {
 			b = append(b, ',')
 		}
 		b = appendTime(append(b, `{"time":`...), m.Time)
-		b = appendString(append(b, `,"type":`...), m.Type)
+		b = jsontext.AppendText(append(b, `,"type":`...), m.Type)
 		b = append(b, `,"after":`...)
 		if m.After == nil {
 			b = append(b, "null"...)
@@ -100,7 +100,7 @@ func appendMoments(b []byte, e *infer.Explanation) []byte {
 			if t > 0 {
 				b = append(b, ',')
 			}
-			b = appendFloat(append(appendString(b, target), ':'), m.Impact[t], 64)
+			b = appendFloat(append(jsontext.AppendText(b, target), ':'), m.Impact[t], 64)
 		}
 		b = append(b, '}', '}')
 	}
@@ -114,7 +114,7 @@ func appendByTarget(b []byte, targets []string, probabilities []float32) []byte 
 		if t > 0 {
 			b = append(b, ',')
 		}
-		b = appendFloat(append(appendString(b, targets[t]), ':'), float64(probabilities[t]), 32)
+		b = appendFloat(append(jsontext.AppendText(b, targets[t]), ':'), float64(probabilities[t]), 32)
 	}
 	return append(b, '}')
 }
@@ -131,35 +131,4 @@ func appendFloat(b []byte, x float64, bits int) []byte {
 func appendTime(b []byte, micros int64) []byte {
 	b = time.UnixMicro(micros).UTC().AppendFormat(append(b, '"'), time.RFC3339Nano)
 	return append(b, '"')
-}
-
-// appendString appends a JSON string. What is not UTF-8 becomes U+FFFD.
-func appendString(b []byte, s string) []byte {
-	const hex = "0123456789abcdef"
-	b = append(b, '"')
-	from := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
-			i++
-			continue
-		}
-		if c >= utf8.RuneSelf {
-			if r, n := utf8.DecodeRuneInString(s[i:]); r != utf8.RuneError || n > 1 {
-				i += n
-				continue
-			}
-			b = append(append(b, s[from:i]...), "\ufffd"...)
-		} else {
-			b = append(b, s[from:i]...)
-			if c == '"' || c == '\\' {
-				b = append(b, '\\', c)
-			} else {
-				b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-			}
-		}
-		i++
-		from = i
-	}
-	return append(append(b, s[from:]...), '"')
 }

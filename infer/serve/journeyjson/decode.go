@@ -7,8 +7,10 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"moments/features"
+	"moments/infer/serve/jsontext"
 )
 
 // Keys that are not columns. Within an event they come before attributes of the
@@ -39,7 +41,7 @@ type Decoder struct {
 	// which it is refused with ErrTooLong; 0 for any number.
 	MaxJourneys, MaxEvents int
 
-	scanner
+	json   jsontext.Scanner
 	format *Format
 
 	values []features.Value
@@ -73,7 +75,8 @@ func (d *Decoder) Reset() {
 	clear(d.values) // of texts, which hold on to whole requests
 	clear(d.events)
 	clear(d.ids)
-	d.values, d.events, d.ids, d.text = d.values[:0], d.events[:0], d.ids[:0], ""
+	d.values, d.events, d.ids = d.values[:0], d.events[:0], d.ids[:0]
+	d.json.Reset("")
 }
 
 // Size is about the number of bytes that the decoder holds on to.
@@ -83,7 +86,8 @@ func (d *Decoder) Size() int {
 }
 
 func (d *Decoder) start(f *Format, text string) {
-	d.format, d.text, d.at = f, text, 0
+	d.format = f
+	d.json.Reset(text)
 	d.place, d.started = place{event: -1}, len(d.events)
 	for side, fields := range [2][]features.Field{f.layout.Profile, f.layout.Event} {
 		if len(d.taken[side]) < len(fields) {
@@ -92,9 +96,32 @@ func (d *Decoder) start(f *Format, text string) {
 	}
 }
 
-// wrong is an error of what the text says, with the path of the value.
-func (d *Decoder) wrong(format string, args ...any) error {
-	return fmt.Errorf("journeyjson: %s"+format, append([]any{d.place}, args...)...)
+// end demands that nothing follows, and returns the first error.
+func (d *Decoder) end() error { return named(d.json.End()) }
+
+// named gives an error the name of the package.
+func named(err error) error {
+	if err != nil {
+		err = fmt.Errorf("journeyjson: %w", err)
+	}
+	return err
+}
+
+// wrong ends decoding with an error of what the text says, with the path of the
+// value.
+func (d *Decoder) wrong(format string, args ...any) {
+	if d.json.Err() == nil {
+		d.json.Fail(fmt.Errorf("%s"+format, append([]any{d.place}, args...)...))
+	}
+}
+
+// want demands that a value begins with a bracket; it is described as what.
+func (d *Decoder) want(bracket byte, what string) bool {
+	ok := d.json.Next() == bracket
+	if !ok {
+		d.wrong("got %s, want %s", d.json.Found(), what)
+	}
+	return ok
 }
 
 // String is the place as a path and a colon; "" for the whole text.
@@ -121,80 +148,77 @@ func (p place) String() string {
 // each of which may be left out.
 func (d *Decoder) Journey(f *Format, text string, j *Journey) error {
 	d.start(f, text)
-	if err := d.journey(j); err != nil {
-		return err
-	}
+	d.journey(j)
 	return d.end()
 }
 
-func (d *Decoder) journey(j *Journey) error {
+func (d *Decoder) journey(j *Journey) {
 	*j = Journey{At: features.NoLimit}
-	if d.next() != '{' {
-		return d.wrong("got %s, want an object with customer, at, profile, events", d.found())
+	if !d.want('{', "an object with customer, at, profile, events") {
+		return
 	}
 	var seen keySet
-	return d.members(func(key string) error {
-		switch own, err := d.once(journeyKeys, &seen, key); {
-		case err != nil:
-			return err
-		case own:
-			return d.journeyKey(j, key)
+	for key := range d.json.MembersUnchecked() {
+		if !d.once(journeyKeys, &seen, key) {
+			d.wrong("unknown field %s, want customer, at, profile or events", quote(key))
 		}
-		return d.wrong("unknown field %s, want customer, at, profile or events", quote(key))
-	})
+		d.journeyKey(j, key)
+	}
 }
 
 // journeyKey reads the value of one of a journey's own keys.
-func (d *Decoder) journeyKey(j *Journey, key string) (err error) {
+func (d *Decoder) journeyKey(j *Journey, key string) {
 	d.place.key = key
 	switch key {
 	case keyCustomer:
-		j.Customer, err = d.name()
+		j.Customer = d.name()
 	case keyAt:
-		j.At, _, err = d.time()
+		j.At, _ = d.time()
 	case keyProfile:
-		j.Profile, err = d.profile()
+		j.Profile = d.profile()
 	case keyEvents:
-		err = d.eventList(j)
+		d.eventList(j)
 	}
 	d.place.key = ""
-	return err
 }
 
 // name reads a text that may not be empty; numbers are taken as written.
-func (d *Decoder) name() (string, error) {
-	k, value, err := d.scalar()
-	if err != nil {
-		return "", err
+func (d *Decoder) name() string {
+	k, value := d.json.Scalar()
+	if value = trim(value); k != jsontext.Text && k != jsontext.Number || value == "" {
+		d.wrong("got %s, want a text that is not empty", what(k, value))
 	}
-	if value = strings.TrimSpace(value); k != text && k != number || value == "" {
-		return "", d.wrong("got %s, want a text that is not empty", d.what(k, value))
-	}
-	return value, nil
+	return value
 }
 
 // time reads a moment the way tasks do.
-func (d *Decoder) time() (at int64, offset int32, err error) {
-	k, value, err := d.scalar()
+func (d *Decoder) time() (at int64, offset int32) {
+	k, value := d.json.Scalar()
+	if value = trim(value); k != jsontext.Text && k != jsontext.Number || value == "" {
+		d.wrong("got %s, want a time such as \"2017-07-01T12:30:15+02:00\" or seconds or milliseconds since 1970", what(k, value))
+		return 0, 0
+	}
+	at, offset, _, err := features.ParseTimeIn(value, d.format.zone)
 	if err != nil {
-		return 0, 0, err
+		d.wrong("%s", strings.TrimPrefix(err.Error(), "features: "))
 	}
-	if value = strings.TrimSpace(value); k != text && k != number || value == "" {
-		return 0, 0, d.wrong("got %s, want a time such as \"2017-07-01T12:30:15+02:00\" or seconds or milliseconds since 1970", d.what(k, value))
+	return at, offset
+}
+
+// trim is strings.TrimSpace, which is rarely needed.
+func trim(s string) string {
+	if n := len(s); n > 0 && ' ' < s[0] && s[0] < utf8.RuneSelf && ' ' < s[n-1] && s[n-1] < utf8.RuneSelf {
+		return s
 	}
-	at, offset, _, err = features.ParseTimeIn(value, d.format.zone)
-	if err != nil {
-		return 0, 0, d.wrong("%s", strings.TrimPrefix(err.Error(), "features: "))
-	}
-	return at, offset, nil
+	return strings.TrimSpace(s)
 }
 
 // what describes a value in an error.
-func (d *Decoder) what(k kind, value string) string {
+func what(k jsontext.Kind, value string) string {
 	switch k {
-	case text:
+	case jsontext.Text:
 		return quote(value)
-	case number, boolean:
+	case jsontext.Number, jsontext.Bool:
 		return value
 	}
 	return k.String()
@@ -220,25 +244,33 @@ func (d *Decoder) fill(fields []features.Field) []features.Value {
 }
 
 // profile reads an object of columns.
-func (d *Decoder) profile() ([]features.Value, error) {
+func (d *Decoder) profile() []features.Value {
 	d.place.section, d.place.key = keyProfile, ""
-	defer func() { d.place.section = "" }()
 	values := d.fill(d.format.layout.Profile)
-	if d.next() != '{' {
-		return nil, d.wrong("got %s, want an object", d.found())
-	}
-	return values, d.members(func(key string) error {
-		i, ok := d.format.profile[key]
-		if !ok {
-			return d.unknown(key, "", d.format.layout.Profile)
-		}
-		return d.field(profileSide, i, values)
-	})
+	d.columns(profileSide, d.format.profile, values)
+	d.place.section = ""
+	return values
 }
 
-func (d *Decoder) unknown(key, own string, fields []features.Field) error {
+// columns reads an object of columns of a side, whose places are given by name.
+func (d *Decoder) columns(side int, places map[string]int, values []features.Value) {
+	if !d.want('{', "an object") {
+		return
+	}
+	for key := range d.json.MembersUnchecked() {
+		d.column(side, places, key, "", values)
+	}
+}
+
+// column reads the value of the column that a key names; own are other keys
+// that might have stood there.
+func (d *Decoder) column(side int, places map[string]int, key, own string, values []features.Value) {
+	if i, ok := places[key]; ok {
+		d.field(side, i, values)
+		return
+	}
 	d.place.key = ""
-	return d.wrong("unknown field %s, want %s%s", quote(key), own, list(fields))
+	d.wrong("unknown field %s, want %s%s", quote(key), own, list(d.format.sides[side]))
 }
 
 // list names some fields.
@@ -258,62 +290,54 @@ func list(fields []features.Field) string {
 }
 
 // field reads the value of one column.
-func (d *Decoder) field(side, i int, values []features.Value) error {
+func (d *Decoder) field(side, i int, values []features.Value) {
 	field := &d.format.sides[side][i]
 	d.place.key = field.Name
 	if d.taken[side][i] == d.turn {
-		return d.wrong("given twice")
+		d.wrong("given twice")
 	}
 	d.taken[side][i] = d.turn
-	k, value, err := d.scalar()
-	if err != nil {
-		return err
+	k, value := d.json.Scalar()
+	switch k {
+	case jsontext.Array, jsontext.Object:
+		d.wrong("got %s, want a value", k)
+		return
+	case jsontext.Null:
+		return
 	}
-	if k == array || k == object {
-		return d.wrong("got %s, want a value", k)
-	}
-	if k == null {
-		return nil
-	}
-	if value = strings.TrimSpace(value); field.Kind == features.Categorical {
+	if value = trim(value); field.Kind == features.Categorical {
 		values[i].Text = value
-		return nil
+		return
 	}
 	if value == "" {
-		return nil
+		return
 	}
 	x, ok := features.ParseNumber(value)
 	if !ok || math.IsInf(x, 0) {
-		return d.wrong("got %s, want a finite number, or null where it is missing", d.what(k, value))
+		d.wrong("got %s, want a finite number, or null where it is missing", what(k, value))
 	}
 	values[i] = features.Number(x)
-	return nil
 }
 
 // eventList reads the events of a journey and puts them in the order of time;
 // those of equal time keep theirs.
-func (d *Decoder) eventList(j *Journey) error {
-	defer func() { d.place.event = -1 }()
-	switch {
-	case d.next() != '[':
-		return d.wrong("got %s, want an array", d.found())
-	case !d.format.events:
-		return d.wrong("the bundle was trained without events")
+func (d *Decoder) eventList(j *Journey) {
+	if d.want('[', "an array") && !d.format.events {
+		d.wrong("the bundle was trained without events")
 	}
 	d.place.key = ""
 	first, sorted := len(d.events), true
-	err := d.elements(func(i int) error {
+	for i := range d.json.Elements() {
 		d.place.event = i
 		if d.MaxEvents > 0 && len(d.events)-d.started >= d.MaxEvents {
-			return d.wrong("%w: more than %d events", ErrTooLong, d.MaxEvents)
+			d.wrong("%w: more than %d events", ErrTooLong, d.MaxEvents)
+			break
 		}
-		if err := d.event(); err != nil {
-			return err
-		}
+		d.event()
 		n := len(d.events)
-		sorted = sorted && (n-1 == first || d.events[n-2].Time <= d.events[n-1].Time)
-		return nil
-	})
+		sorted = sorted && (n-1 <= first || d.events[n-2].Time <= d.events[n-1].Time)
+	}
+	d.place.event = -1
 	j.Events = d.events[first:len(d.events):len(d.events)]
 	if len(d.ids) > 0 {
 		j.IDs = d.ids[first:len(d.ids):len(d.ids)]
@@ -321,7 +345,6 @@ func (d *Decoder) eventList(j *Journey) error {
 	if !sorted {
 		sort.Stable(byTime{j.Events, j.IDs})
 	}
-	return err
 }
 
 type byTime struct {
@@ -339,44 +362,39 @@ func (b byTime) Swap(i, k int) {
 }
 
 // event appends one event.
-func (d *Decoder) event() (err error) {
-	if d.place.key = ""; d.next() != '{' {
-		return d.wrong("got %s, want an object with time, type and attributes", d.found())
+func (d *Decoder) event() {
+	if d.place.key = ""; !d.want('{', "an object with time, type and attributes") {
+		return
 	}
 	var seen keySet
 	var id string
 	e := features.Event{Values: d.fill(d.format.layout.Event)}
-	err = d.members(func(key string) error {
-		own, err := d.once(eventKeys, &seen, key)
-		switch {
-		case err != nil:
-			return err
-		case !own:
-			return d.attribute(key, e.Values)
+	for key := range d.json.MembersUnchecked() {
+		if !d.once(eventKeys, &seen, key) {
+			d.column(eventSide, d.format.event, key, "time, type, id, attributes or ", e.Values)
+			continue
 		}
 		switch key {
 		case keyTime:
-			e.Time, e.Offset, err = d.time()
+			e.Time, e.Offset = d.time()
 		case keyType:
-			e.Type, err = d.name()
+			e.Type = d.name()
 		case keyID:
-			id, err = d.name()
+			id = d.name()
 		default:
-			err = d.attributes(e.Values)
+			d.place.section = keyAttributes
+			d.columns(eventSide, d.format.event, e.Values)
+			d.place.section = ""
 		}
-		return err
-	})
+	}
 	d.place.key = ""
 	switch {
-	case err != nil:
-		return err
 	case !eventKeys.in(seen, keyTime):
-		return d.wrong("time is missing")
+		d.wrong("time is missing")
 	case !eventKeys.in(seen, keyType):
-		return d.wrong("type is missing")
+		d.wrong("type is missing")
 	}
 	d.addEvent(e, id)
-	return nil
 }
 
 // addEvent appends an event and, once some event had an id, its id.
@@ -388,31 +406,6 @@ func (d *Decoder) addEvent(e features.Event, id string) {
 		d.ids = append(d.ids, id)
 	}
 	d.events = append(d.events, e)
-}
-
-// attribute reads the value of one attribute that stands in the event itself.
-func (d *Decoder) attribute(key string, values []features.Value) error {
-	i, ok := d.format.event[key]
-	if !ok {
-		return d.unknown(key, "time, type, id, attributes or ", d.format.layout.Event)
-	}
-	return d.field(eventSide, i, values)
-}
-
-// attributes reads an object of attributes.
-func (d *Decoder) attributes(values []features.Value) error {
-	if d.next() != '{' {
-		return d.wrong("got %s, want an object", d.found())
-	}
-	d.place.section = keyAttributes
-	defer func() { d.place.section = "" }()
-	return d.members(func(key string) error {
-		i, ok := d.format.event[key]
-		if !ok {
-			return d.unknown(key, "", d.format.layout.Event)
-		}
-		return d.field(eventSide, i, values)
-	})
 }
 
 // ownKeys are the keys of an object that are not columns.
@@ -443,15 +436,15 @@ func (own ownKeys) in(s keySet, key string) bool {
 
 // once notes a key of an object and refuses it the second time; false for keys
 // that are not the object's own.
-func (d *Decoder) once(own ownKeys, s *keySet, key string) (bool, error) {
+func (d *Decoder) once(own ownKeys, s *keySet, key string) bool {
 	i := own.index(key)
 	if i < 0 {
-		return false, nil
+		return false
 	}
 	d.place.key = key
 	if *s&(1<<i) != 0 {
-		return true, d.wrong("given twice")
+		d.wrong("given twice")
 	}
 	*s |= 1 << i
-	return true, nil
+	return true
 }

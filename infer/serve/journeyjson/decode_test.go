@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"moments/features"
+	"moments/infer/serve/jsontext"
 )
 
 // shop is the format of journeys with a column of every kind, some of whose
@@ -231,15 +232,33 @@ func TestLimits(t *testing.T) {
 }
 
 func TestTarget(t *testing.T) {
-	deep := strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth)
+	deep := strings.Repeat("[", jsontext.MaxDepth-1) + strings.Repeat("]", jsontext.MaxDepth-1)
 	model, version, err := Target(`{"events": [{"a": [1, {}, []], "b": {"c": "]}"}}, true], "model": "m", "x": ` + deep + `, "version": "v"}`)
 	if err != nil || model != "m" || version != "v" {
 		t.Errorf("got %q, %q, %v, want m, v", model, version, err)
 	}
-	for _, text := range []string{``, `[]`, `{"a": [}`, `{"a": [1 2]}`, `{"a": {1: 2}}`, `{"model": 1}`, `{"model": ""}`, `{} x`, `{"a": ` + "[" + deep + "]" + `}`,
+	if model, version, err := Target(`{"events": ["\"model\": 1", {"model": "x"}], "m\u006fdel": "m"}`); err != nil || model != "m" || version != "" {
+		t.Errorf("got %q, %q, %v, want m and no version", model, version, err)
+	}
+	for _, text := range []string{``, `[]`, `{"a": [}`, `{"a": x}`, `{"a" [1]}`, `{"model": 1}`, `{"model": ""}`, `{"model": null}`, `{} x`, `{"a": ` + "[" + deep + "]" + `}`,
 		`{"a":` + strings.Repeat(`{"a":`, 1_000_000)} {
-		if _, _, err := Target(text); err == nil {
-			t.Errorf("%.40s: accepted", text)
+		if _, _, err := Target(text); err == nil || !strings.HasPrefix(err.Error(), "journeyjson: ") {
+			t.Errorf("%.40s: got %v, want it refused", text, err)
+		}
+	}
+}
+
+// TestTargetLeavesFaultsToRequest gives bodies that Target accepts, because it
+// looks at nothing but quotes and brackets, and demands that Request does not.
+func TestTargetLeavesFaultsToRequest(t *testing.T) {
+	for _, events := range []string{`[1 2]`, `[{1: 2}]`, `[{"time": 1, "type": "a"]]`, `[nul]`, `[{"time": 01, "type": "a"}]`, "[\"\x01\"]", `[}`} {
+		body := `{"model": "m", "events": ` + events + `}`
+		if model, _, err := Target(body); err == nil && model != "m" {
+			t.Errorf("%s: got model %q, want m", body, model)
+		}
+		var d Decoder
+		if err := d.Request(shop, ScoreForm, body, new(Request)); err == nil {
+			t.Errorf("%s: accepted", body)
 		}
 	}
 }
@@ -395,39 +414,81 @@ func FuzzJourney(f *testing.F) {
 }
 
 // FuzzRequest demands that whatever is accepted is JSON, and that Target finds
-// what the request says.
+// in it what the request says; and of all JSON that Target finds what is there.
 func FuzzRequest(f *testing.F) {
 	f.Add(`{"model": "m", "journeys": [{"customer": "a"}, {"events": [{"time": 1, "type": "x"}]}], "reasons": 3, "moments": true, "at": 3}`)
 	f.Add(`{"x": [{}, [[], {"y": null}], -1.5e+7, "\u0041"], "version": "v"}`)
+	f.Add(`{"x": [{"model": "no\\\"}]"}, "version"], "mod\u0065l": "\ud83d\ude00", "y": "\\", "version": "v"}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		model, version, errTarget := Target(text)
-		if errTarget == nil && !json.Valid([]byte(text)) {
-			t.Fatalf("%q passes but is not JSON", text)
-		}
+		compareTarget(t, text, model, version, errTarget)
 		var d Decoder
 		var r Request
-		err := d.Request(shop, ScoreForm, text, &r)
-		if err == nil && (errTarget != nil || model != r.Model || version != r.Version) {
+		if err := d.Request(shop, ScoreForm, text, &r); err != nil {
+			return
+		}
+		if !json.Valid([]byte(text)) {
+			t.Fatalf("%q is accepted but is not JSON", text)
+		}
+		if errTarget != nil || model != r.Model || version != r.Version {
 			t.Fatalf("%q: got model %q, version %q, %v, want %+v", text, model, version, errTarget, r)
 		}
 	})
 }
 
-func BenchmarkRequest(b *testing.B) {
+// compareTarget compares what Target found with what encoding/json finds in a
+// text that the strict scanner takes, in which names stand once.
+func compareTarget(t *testing.T, text, model, version string, err error) {
+	t.Helper()
+	s := jsontext.New(text)
+	s.Skip()
+	var members map[string]any
+	if s.End() != nil || json.Unmarshal([]byte(text), &members) != nil || members == nil {
+		return
+	}
+	wantModel, okModel := textOf(members, keyModel)
+	wantVersion, okVersion := textOf(members, keyVersion)
+	if ok := okModel && okVersion; ok != (err == nil) || ok && (model != wantModel || version != wantVersion) {
+		t.Fatalf("%q: got %q, %q, %v, want %q, %q", text, model, version, err, wantModel, wantVersion)
+	}
+}
+
+// textOf is the text of a member, or "" for none; false where it is another
+// value, or empty.
+func textOf(members map[string]any, key string) (string, bool) {
+	v, given := members[key]
+	text, ok := v.(string)
+	return text, !given || ok && text != ""
+}
+
+// thirty is a request with a journey of thirty events.
+func thirty() string {
 	var events []string
 	for i := range 30 {
 		events = append(events, fmt.Sprintf(`{"time":"2026-05-30T18:21:%02d+02:00","type":"purchase","amount":%d.25,"channel":"web"}`, i, i))
 	}
-	body := `{"customer":"c17","profile":{"age":44,"plan":"basic"},"events":[` + strings.Join(events, ",") + `]}`
+	return `{"customer":"c17","profile":{"age":44,"plan":"basic"},"events":[` + strings.Join(events, ",") + `]}`
+}
+
+func BenchmarkTarget(b *testing.B) {
+	body := thirty()
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := Target(body); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkRequest(b *testing.B) {
+	body := thirty()
 	var d Decoder
 	var r Request
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
 		d.Reset()
-		if _, _, err := Target(body); err != nil {
-			b.Fatal(err)
-		}
 		if err := d.Request(shop, ScoreForm, body, &r); err != nil {
 			b.Fatal(err)
 		}

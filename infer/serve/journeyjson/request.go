@@ -1,9 +1,11 @@
 package journeyjson
 
 import (
+	"fmt"
 	"strconv"
 
 	"moments/features"
+	"moments/infer/serve/jsontext"
 )
 
 // A Request is the body of a request to score.
@@ -34,36 +36,33 @@ var formKeys = [...]ownKeys{
 
 // Target looks in a request's body for the model and version that it names, ""
 // where it names none: they decide about the format that the rest is read in. It
-// demands well-formed JSON up to where both are known.
+// is exact where Request accepts the body. All that it does not need it passes
+// over lightly, and may accept what is not JSON.
 func Target(body string) (model, version string, err error) {
-	s := scanner{text: body}
-	if s.next() != '{' {
-		return "", "", s.fault("got %s, want an object", s.found())
-	}
-	err = s.members(func(key string) (err error) {
+	s := jsontext.New(body)
+	for key := range s.MembersUnchecked() {
 		switch key {
 		case keyModel:
-			model, err = s.word(key)
+			model = word(s, key)
 		case keyVersion:
-			version, err = s.word(key)
+			version = word(s, key)
 		default:
-			err = s.pass()
+			s.Pass()
 		}
-		return err
-	})
-	if err == nil {
-		err = s.end()
+		if model != "" && version != "" {
+			return model, version, nil
+		}
 	}
-	return model, version, err
+	return model, version, named(s.End())
 }
 
 // word reads the text of a key that names something.
-func (s *scanner) word(key string) (string, error) {
-	k, value, err := s.scalar()
-	if err == nil && (k != text || value == "") {
-		err = s.fault("%s is %s, want a text that is not empty", key, k)
+func word(s *jsontext.Scanner, key string) string {
+	k, value := s.Scalar()
+	if k != jsontext.Text || value == "" {
+		s.Failf("%s is %s, want a text that is not empty", key, k)
 	}
-	return value, err
+	return value
 }
 
 // Request decodes a request. What requests before it were decoded to stays
@@ -71,49 +70,45 @@ func (s *scanner) word(key string) (string, error) {
 func (d *Decoder) Request(f *Format, form Form, text string, r *Request) error {
 	d.start(f, text)
 	*r = Request{Journeys: r.Journeys[:0]}
-	var seen keySet
 	one := Journey{At: features.NoLimit}
-	own := formKeys[form]
-	if d.next() != '{' {
-		return d.wrong("got %s, want an object", d.found())
-	}
-	err := d.members(func(key string) error {
-		known, err := d.once(own, &seen, key)
-		switch {
-		case err != nil:
-			return err
-		case !known:
-			return d.wrong("unknown field %s, want %s", quote(key), own)
-		}
-		return d.requestKey(r, &one, key)
-	})
-	if err == nil {
-		err = d.end()
-	}
-	if err != nil {
+	seen := d.request(formKeys[form], r, &one)
+	if err := d.end(); err != nil {
 		return err
 	}
-	return d.settle(r, &one, own, seen)
+	return named(d.settle(r, &one, formKeys[form], seen))
+}
+
+// request reads an object whose own keys are given, and says which it had.
+func (d *Decoder) request(own ownKeys, r *Request, one *Journey) (seen keySet) {
+	if !d.want('{', "an object") {
+		return seen
+	}
+	for key := range d.json.MembersUnchecked() {
+		if !d.once(own, &seen, key) {
+			d.wrong("unknown field %s, want %s", quote(key), own)
+		}
+		d.requestKey(r, one, key)
+	}
+	return seen
 }
 
 // requestKey reads the value of one key.
-func (d *Decoder) requestKey(r *Request, one *Journey, key string) (err error) {
+func (d *Decoder) requestKey(r *Request, one *Journey, key string) {
 	switch key {
 	case keyModel:
-		r.Model, err = d.word(key)
+		r.Model = word(&d.json, key)
 	case keyVersion:
-		r.Version, err = d.word(key)
+		r.Version = word(&d.json, key)
 	case keyReasons:
-		r.Reasons, err = d.count()
+		r.Reasons = d.count()
 	case keyMoments:
-		r.Moments, err = d.truth()
+		r.Moments = d.truth()
 	case keyJourneys:
-		err = d.journeys(r)
+		d.journeys(r)
 	default:
-		return d.journeyKey(one, key)
+		d.journeyKey(one, key)
 	}
 	d.place.key = ""
-	return err
 }
 
 // settle decides whether it is one journey or many. A moment beside a list is
@@ -125,7 +120,7 @@ func (d *Decoder) settle(r *Request, one *Journey, own ownKeys, seen keySet) err
 	}
 	for _, key := range []string{keyCustomer, keyProfile, keyEvents} {
 		if own.in(seen, key) {
-			return d.wrong("%s stands beside journeys, want it within one of them", key)
+			return fmt.Errorf("%s stands beside journeys, want it within one of them", key)
 		}
 	}
 	for i := range r.Journeys {
@@ -136,42 +131,40 @@ func (d *Decoder) settle(r *Request, one *Journey, own ownKeys, seen keySet) err
 	return nil
 }
 
-func (d *Decoder) journeys(r *Request) error {
-	r.Many, d.place.key = true, ""
-	defer func() { d.place.many = false }()
-	if d.next() != '[' {
-		d.place.key = keyJourneys
-		return d.wrong("got %s, want an array", d.found())
+func (d *Decoder) journeys(r *Request) {
+	r.Many = true
+	if !d.want('[', "an array") {
+		return
 	}
-	return d.elements(func(i int) error {
+	d.place.key = ""
+	for i := range d.json.Elements() {
 		d.place.many, d.place.journey = true, i
 		if d.MaxJourneys > 0 && i >= d.MaxJourneys {
-			return d.wrong("%w: more than %d journeys", ErrTooLong, d.MaxJourneys)
+			d.wrong("%w: more than %d journeys", ErrTooLong, d.MaxJourneys)
+			break
 		}
 		r.Journeys = append(r.Journeys, Journey{})
-		return d.journey(&r.Journeys[i])
-	})
+		d.journey(&r.Journeys[i])
+	}
+	d.place.many = false
 }
 
 // count reads a number of reasons.
-func (d *Decoder) count() (int, error) {
-	k, value, err := d.scalar()
-	if err != nil {
-		return 0, err
-	}
+func (d *Decoder) count() int {
+	k, value := d.json.Scalar()
 	n, err := strconv.Atoi(value)
-	if k != number || err != nil || n < 0 || n > MaxReasons {
-		return 0, d.wrong("got %s, want a whole number from 0 to %d", d.what(k, value), MaxReasons)
+	if k != jsontext.Number || err != nil || n < 0 || n > MaxReasons {
+		d.wrong("got %s, want a whole number from 0 to %d", what(k, value), MaxReasons)
 	}
-	return n, nil
+	return n
 }
 
-func (d *Decoder) truth() (bool, error) {
-	k, value, err := d.scalar()
-	if err == nil && k != boolean {
-		err = d.wrong("got %s, want true or false", d.what(k, value))
+func (d *Decoder) truth() bool {
+	k, value := d.json.Scalar()
+	if k != jsontext.Bool {
+		d.wrong("got %s, want true or false", what(k, value))
 	}
-	return value == "true", err
+	return value == "true"
 }
 
 // String lists the keys for an error.

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"unsafe"
 
 	"moments/infer/registry"
+	"moments/infer/serve/jsontext"
 )
 
 // Datatypes that the protocol has beside those that models here use.
@@ -110,42 +110,35 @@ func appendText[T string | []byte](data []byte, text T) []byte {
 func (s *scanner) element(datatype registry.Datatype, data []byte) []byte {
 	switch datatype {
 	case registry.Bool:
-		if s.bool() {
+		if s.Bool() {
 			return append(data, 1)
 		}
 		return append(data, 0)
 	case registry.Bytes:
-		return appendText(data, s.string())
+		return appendText(data, s.Text())
 	case registry.Float32:
 		return binary.LittleEndian.AppendUint32(data, math.Float32bits(float32(s.float(32))))
 	case registry.Float64:
 		return binary.LittleEndian.AppendUint64(data, math.Float64bits(s.float(64)))
 	case float16Type, bfloat16Type:
-		s.fail("%s in JSON, want binary data", datatype)
+		s.Failf("%s in JSON, want binary data", datatype)
 		return data
 	}
 	return s.integer(datatype, data)
 }
 
 func (s *scanner) float(bits int) float64 {
-	text := s.number()
-	if s.err != nil {
-		return 0
-	}
-	x, err := strconv.ParseFloat(unsafe.String(unsafe.SliceData(text), len(text)), bits)
+	text := s.Number()
+	x, err := strconv.ParseFloat(text, bits)
 	if err != nil {
-		s.fail("%s is beyond what FP%d holds", text, bits)
+		s.Failf("%s is beyond what FP%d holds", text, bits)
 	}
 	return x
 }
 
 // integer appends a whole number in the bytes of its datatype.
 func (s *scanner) integer(datatype registry.Datatype, data []byte) []byte {
-	text := s.number()
-	if s.err != nil {
-		return data
-	}
-	number, size := unsafe.String(unsafe.SliceData(text), len(text)), sizes[datatype]
+	number, size := s.Number(), sizes[datatype]
 	var bits uint64
 	var err error
 	if datatype[0] == 'U' {
@@ -156,9 +149,9 @@ func (s *scanner) integer(datatype registry.Datatype, data []byte) []byte {
 		bits = uint64(signed)
 	}
 	if errors.Is(err, strconv.ErrRange) {
-		s.fail("%s is beyond what %s holds", text, datatype)
+		s.Failf("%s is beyond what %s holds", number, datatype)
 	} else if err != nil {
-		s.fail("%s is no whole number, want one for %s", text, datatype)
+		s.Failf("%s is no whole number, want one for %s", number, datatype)
 	}
 	for range size {
 		data, bits = append(data, byte(bits)), bits>>8
@@ -184,7 +177,7 @@ func appendElement(text []byte, datatype registry.Datatype, data []byte) (_, res
 		return strconv.AppendBool(text, data[0] != 0), data[size:]
 	case registry.Bytes:
 		element, rest, _ := cutText(data)
-		return appendString(text, element), rest
+		return jsontext.AppendText(text, element), rest
 	case registry.Float32:
 		x := math.Float32frombits(binary.LittleEndian.Uint32(data))
 		return appendFloat(text, float64(x), 32), data[size:]

@@ -91,10 +91,10 @@ func (s *Service) serveIndex(w http.ResponseWriter, r *http.Request) {
 	ready := false
 	err := readControl(w, r, func(s *scanner, member string) {
 		if member != "ready" {
-			s.skip()
+			s.Skip()
 			return
 		}
-		ready = s.bool()
+		ready = s.Bool()
 	})
 	if err != nil {
 		writeError(w, err)
@@ -112,9 +112,11 @@ func readControl(w http.ResponseWriter, r *http.Request, member func(s *scanner,
 	if len(text) == 0 {
 		return nil
 	}
-	s := &scanner{text: text}
-	s.object(func(name string) { member(s, name) })
-	if err := s.end(); err != nil {
+	s := newScanner(text)
+	for name := range s.Members() {
+		member(s, name)
+	}
+	if err := s.End(); err != nil {
 		return wrong(fmt.Errorf("protocol: %w", err))
 	}
 	return nil
@@ -127,13 +129,11 @@ var errForeignLoad = errors.New("protocol: a model with a config or files of the
 func (s *Service) load(r *http.Request) error {
 	err := readControl(nil, r, func(s *scanner, member string) {
 		if member != "parameters" {
-			s.skip()
+			s.Skip()
 			return
 		}
-		given := false
-		s.object(func(string) { given = true; s.skip() })
-		if given {
-			s.fail("%v", errForeignLoad)
+		for range s.Members() {
+			s.Failf("%v", errForeignLoad)
 		}
 	})
 	if err != nil {
@@ -144,7 +144,7 @@ func (s *Service) load(r *http.Request) error {
 
 // unload takes a model out of service; requests under way end as they would.
 func (s *Service) unload(r *http.Request) error {
-	if err := readControl(nil, r, func(s *scanner, _ string) { s.skip() }); err != nil {
+	if err := readControl(nil, r, func(s *scanner, _ string) { s.Skip() }); err != nil {
 		return err
 	}
 	return s.Registry.Unload(r.PathValue("model"))

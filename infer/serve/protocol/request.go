@@ -3,8 +3,11 @@ package protocol
 import (
 	"fmt"
 	"strconv"
+	"strings"
+	"unsafe"
 
 	"moments/infer/registry"
+	"moments/infer/serve/jsontext"
 )
 
 // A request is an inference request, however it came.
@@ -35,28 +38,25 @@ type tensorHead struct {
 	shaped bool
 }
 
+// A scanner reads the JSON of requests.
+type scanner struct{ jsontext.Scanner }
+
+// newScanner reads a text where it is: what it returns are parts of it, to be
+// cloned where they are kept, for a body's memory is used again.
+func newScanner(text []byte) *scanner {
+	return &scanner{*jsontext.New(unsafe.String(unsafe.SliceData(text), len(text)))}
+}
+
+// kept takes a text that is kept.
+func (s *scanner) kept() string { return strings.Clone(s.Text()) }
+
 // parseRequest reads the JSON of a request and the binary data after it. The
 // tensors' data may be parts of binary. check looks at the tensors before any
 // element is read, so that a shape that the model refuses costs nothing.
 func parseRequest(text, binary []byte, check func([]registry.Tensor) error) (*request, error) {
-	r := &request{}
-	s := &scanner{text: text}
-	var heads []tensorHead
-	s.object(func(name string) {
-		switch name {
-		case "id":
-			r.id = string(s.string())
-		case "parameters":
-			s.parameters("binary_data_output", func() { r.binary = s.bool() })
-		case "inputs":
-			s.array(func() { heads = append(heads, s.head()) })
-		case "outputs":
-			s.array(func() { r.outputs = append(r.outputs, s.output()) })
-		default:
-			s.skip()
-		}
-	})
-	if err := s.end(); err != nil {
+	s, r := newScanner(text), &request{}
+	heads := s.request(r)
+	if err := s.End(); err != nil {
 		return nil, err
 	}
 	if err := r.checkNames(heads); err != nil {
@@ -72,48 +72,71 @@ func parseRequest(text, binary []byte, check func([]registry.Tensor) error) (*re
 	return r, r.readInputs(text, binary, heads)
 }
 
+// request takes all but the elements of the inputs.
+func (s *scanner) request(r *request) (heads []tensorHead) {
+	for name := range s.Members() {
+		switch name {
+		case "id":
+			r.id = s.kept()
+		case "parameters":
+			s.parameters("binary_data_output", func() { r.binary = s.Bool() })
+		case "inputs":
+			for range s.Elements() {
+				heads = append(heads, s.head())
+			}
+		case "outputs":
+			for range s.Elements() {
+				r.outputs = append(r.outputs, s.output())
+			}
+		default:
+			s.Skip()
+		}
+	}
+	return heads
+}
+
 // refused are parameters that change what a request means and that this server
 // does not know.
 var refused = map[string]bool{"shared_memory_region": true, "classification": true}
 
 // parameters takes an object of parameters, of which one is known.
 func (s *scanner) parameters(known string, take func()) {
-	s.object(func(name string) {
+	for name := range s.Members() {
 		switch {
 		case name == known:
 			take()
 		case refused[name]:
-			s.fail("parameter %s is not supported", name)
+			s.Failf("parameter %s is not supported", name)
 		default:
-			s.skip()
+			s.Skip()
 		}
-	})
+	}
 }
 
-// head takes an input and remembers where its elements are.
+// head takes an input and remembers where its elements are, which readInputs
+// reads strictly.
 func (s *scanner) head() tensorHead {
 	h := tensorHead{data: -1, size: -1}
-	s.object(func(name string) {
+	for name := range s.Members() {
 		switch name {
 		case "name":
-			h.Name = string(s.string())
+			h.Name = s.kept()
 		case "datatype":
-			h.Datatype = registry.Datatype(s.string())
+			h.Datatype = registry.Datatype(s.kept())
 		case "shape":
 			h.shaped = true
 			h.Shape = s.shape()
 		case "parameters":
 			s.parameters("binary_data_size", func() { h.size = int(s.whole()) })
 		case "data":
-			s.peek()
-			h.data = s.at
-			s.skip()
+			h.data = s.Offset()
+			s.Pass()
 		default:
-			s.skip()
+			s.Skip()
 		}
-	})
-	if s.err == nil && !h.shaped {
-		s.fail("input %q has no shape", h.Name)
+	}
+	if !h.shaped {
+		s.Failf("input %q has no shape", h.Name)
 	}
 	return h
 }
@@ -123,36 +146,36 @@ const maxDimensions = 8
 
 func (s *scanner) shape() []int64 {
 	shape := make([]int64, 0, 2)
-	s.array(func() {
+	for range s.Elements() {
 		if shape = append(shape, s.whole()); len(shape) > maxDimensions {
-			s.fail("a shape of more than %d dimensions", maxDimensions)
+			s.Failf("a shape of more than %d dimensions", maxDimensions)
 		}
-	})
+	}
 	return shape
 }
 
 // whole takes a whole number of at least 0.
 func (s *scanner) whole() int64 {
-	text := s.number()
-	n, err := strconv.ParseInt(string(text), 10, 64)
-	if s.err == nil && (err != nil || n < 0) {
-		s.fail("got %s, want a whole number of at least 0", text)
+	text := s.Number()
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 {
+		s.Failf("got %s, want a whole number of at least 0", text)
 	}
 	return n
 }
 
 func (s *scanner) output() requested {
 	var o requested
-	s.object(func(name string) {
+	for name := range s.Members() {
 		switch name {
 		case "name":
-			o.name = string(s.string())
+			o.name = s.kept()
 		case "parameters":
-			s.parameters("binary_data", func() { binary := s.bool(); o.binary = &binary })
+			s.parameters("binary_data", func() { binary := s.Bool(); o.binary = &binary })
 		default:
-			s.skip()
+			s.Skip()
 		}
-	})
+	}
 	return o
 }
 
@@ -161,14 +184,14 @@ func (r *request) checkNames(heads []tensorHead) error {
 	if len(heads) == 0 {
 		return fmt.Errorf("the request has no inputs")
 	}
-	var inputs, outputs names
+	var inputs, outputs jsontext.Names
 	for _, h := range heads {
-		if !inputs.add(h.Name) {
+		if !inputs.Add(h.Name) {
 			return fmt.Errorf("input %s stands twice in the request", h.Name)
 		}
 	}
 	for _, o := range r.outputs {
-		if !outputs.add(o.name) {
+		if !outputs.Add(o.name) {
 			return fmt.Errorf("output %s stands twice in the request", o.name)
 		}
 	}
@@ -187,7 +210,7 @@ func (r *request) readInputs(text, binary []byte, heads []tensorHead) error {
 		case (h.data >= 0) == (h.size >= 0):
 			err = fmt.Errorf("input %s has data and binary_data_size both or neither, want one of them", h.Name)
 		case h.data >= 0:
-			err = in.readJSON(&scanner{text: text, at: h.data})
+			err = in.readJSON(text, h.data)
 		case h.size > len(binary):
 			err = fmt.Errorf("input %s has binary_data_size %d, want at most the %d bytes that are left of the body", h.Name, h.size, len(binary))
 		default:
@@ -204,30 +227,36 @@ func (r *request) readInputs(text, binary []byte, heads []tensorHead) error {
 	return nil
 }
 
-// readJSON reads elements, flat or nested as the shape says.
-func (in *input) readJSON(s *scanner) error {
+// readJSON reads elements, flat or nested as the shape says, from a place of the
+// text.
+func (in *input) readJSON(text []byte, at int) error {
 	elements, err := checkTensor(&in.Tensor)
 	if err != nil {
 		return err
 	}
+	s := newScanner(text)
+	s.Seek(at)
 	// An element takes two bytes at least, whatever the shape promises.
-	room := min(elements, (len(s.text)-s.at)/2+1) * max(sizes[in.Datatype], 4)
+	room := min(elements, (len(text)-at)/2+1) * max(sizes[in.Datatype], 4)
 	in.Data = make([]byte, 0, room)
 	if s.nested() {
 		in.take(s, in.Shape)
 	} else {
 		in.take(s, []int64{int64(elements)})
 	}
-	if s.err != nil {
-		return fmt.Errorf("input %s: %w", in.Name, s.err)
+	if s.Err() != nil {
+		return fmt.Errorf("input %s: %w", in.Name, s.Err())
 	}
 	return nil
 }
 
 // nested says whether an array of arrays follows.
 func (s *scanner) nested() bool {
-	ahead := scanner{text: s.text, at: s.at}
-	return ahead.expect('[', "an array") && ahead.peek() == '['
+	ahead := *s
+	for range ahead.Elements() {
+		return ahead.Next() == '['
+	}
+	return false
 }
 
 // take takes the elements of a shape.
@@ -237,21 +266,20 @@ func (in *input) take(s *scanner, shape []int64) {
 		return
 	}
 	n := int64(0)
-	s.array(func() {
+	for range s.Elements() {
 		if n++; n > shape[0] {
-			s.fail("more than %d elements, want the shape %v", shape[0], in.Shape)
+			s.Failf("more than %d elements, want the shape %v", shape[0], in.Shape)
 			return
 		}
 		in.take(s, shape[1:])
-	})
-	if s.err == nil && n < shape[0] {
-		s.fail("%d elements, want %d for the shape %v", n, shape[0], in.Shape)
+	}
+	if n < shape[0] {
+		s.Failf("%d elements, want %d for the shape %v", n, shape[0], in.Shape)
 	}
 }
 
 func (in *input) element(s *scanner) {
-	if s.peek() == 'n' && (in.Datatype == registry.Float32 || in.Datatype == registry.Float64) {
-		s.word("null")
+	if (in.Datatype == registry.Float32 || in.Datatype == registry.Float64) && s.Null() {
 		in.nulls = true
 		in.Data = appendMissing(in.Datatype, in.Data)
 		return

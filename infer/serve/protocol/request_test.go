@@ -55,10 +55,10 @@ func TestRefusedRequests(t *testing.T) {
 	tensor := func(rest string) string { return `{"inputs":[{"name":"x",` + rest + `}]}` }
 	deep := strings.Repeat("[", 1_000_000)
 	tests := map[string]struct{ text, binary, want string }{
-		"empty":               {``, "", "the JSON ends, want an object"},
+		"empty":               {``, "", "got the end of the text, want an object"},
 		"array":               {`[]`, "", "want an object"},
 		"no inputs":           {`{"inputs":[]}`, "", "no inputs"},
-		"text after":          {`{"inputs":[]} x`, "", "after the end"},
+		"text after":          {`{"inputs":[]} x`, "", "got 'x' after the value"},
 		"duplicate key":       {`{"id":"a","id":"b","inputs":[]}`, "", `"id" stands twice`},
 		"escaped duplicate":   {`{"id":"a","\u0069d":"b","inputs":[]}`, "", `"id" stands twice`},
 		"duplicate input":     {`{"inputs":[{"name":"x","shape":[1]},{"name":"x","shape":[1]}]}`, "", "input x stands twice"},
@@ -79,20 +79,20 @@ func TestRefusedRequests(t *testing.T) {
 		"ragged":              {tensor(`"datatype":"FP32","shape":[2,2],"data":[[1,2,3],[4]]`), "", "more than 2 elements"},
 		"deeper than shape":   {tensor(`"datatype":"FP32","shape":[2],"data":[[1,2]]`), "", "want a number"},
 		"half nested":         {tensor(`"datatype":"FP32","shape":[2,1],"data":[[1],2]`), "", "want an array"},
-		"NaN":                 {tensor(`"datatype":"FP32","shape":[1],"data":[NaN]`), "", "NaN and infinities are not JSON"},
-		"infinity":            {tensor(`"datatype":"FP64","shape":[1],"data":[-Infinity]`), "", "NaN and infinities are not JSON"},
+		"NaN":                 {tensor(`"datatype":"FP32","shape":[1],"data":[NaN]`), "", "got NaN, which is not JSON"},
+		"infinity":            {tensor(`"datatype":"FP64","shape":[1],"data":[-Infinity]`), "", "got Infinity, which is not JSON"},
 		"beyond FP32":         {tensor(`"datatype":"FP32","shape":[1],"data":[1e39]`), "", "beyond what FP32 holds"},
 		"beyond INT8":         {tensor(`"datatype":"INT8","shape":[1],"data":[128]`), "", "beyond what INT8 holds"},
 		"negative UINT64":     {tensor(`"datatype":"UINT64","shape":[1],"data":[-1]`), "", "no whole number"},
 		"fraction":            {tensor(`"datatype":"INT64","shape":[1],"data":[1.0]`), "", "no whole number"},
 		"null of a text":      {tensor(`"datatype":"BYTES","shape":[1],"data":[null]`), "", "want a text"},
-		"leading zero":        {tensor(`"datatype":"INT64","shape":[1],"data":[01]`), "", "want a comma"},
+		"leading zero":        {tensor(`"datatype":"INT64","shape":[1],"data":[01]`), "", "a leading zero"},
 		"number for a bool":   {tensor(`"datatype":"BOOL","shape":[1],"data":[1]`), "", "want true or false"},
 		"depth":               {deep, "", "want an object"},
 		"depth of data":       {tensor(`"datatype":"FP32","shape":[1],"data":` + deep), "", "nested deeper than 100"},
 		"depth of unknown":    {`{"x":` + deep, "", "nested deeper than 100"},
-		"half a pair":         {`{"id":"\ud800","inputs":[]}`, "", "half of a surrogate pair"},
-		"no UTF-8":            {"{\"id\":\"\xff\",\"inputs\":[]}", "", "not UTF-8"},
+		"half a pair":         {`{"id":"\ud800","inputs":[]}`, "", "half a surrogate pair"},
+		"no UTF-8":            {"{\"id\":\"\xff\",\"inputs\":[]}", "", "not valid UTF-8"},
 		"control character":   {"{\"id\":\"\n\",\"inputs\":[]}", "", "control character"},
 		"classification":      {`{"inputs":[{"name":"x","shape":[1]}],"outputs":[{"name":"p","parameters":{"classification":2}}]}`, "", "classification is not supported"},
 		"shared memory":       {tensor(`"parameters":{"shared_memory_region":"a"}`), "", "shared_memory_region is not supported"},
@@ -141,7 +141,7 @@ func TestElements(t *testing.T) {
 		elements := "[" + text + "]"
 		n := len(mustUnmarshal(t, elements))
 		in := input{Value: registry.Value{Tensor: registry.Tensor{Datatype: datatype, Shape: []int64{int64(n)}}}}
-		if err := in.readJSON(&scanner{text: []byte(elements)}); err != nil {
+		if err := in.readJSON([]byte(elements), 0); err != nil {
 			t.Errorf("%s: %v", datatype, err)
 			continue
 		}

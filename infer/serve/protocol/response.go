@@ -2,9 +2,9 @@ package protocol
 
 import (
 	"strconv"
-	"unicode/utf8"
 
 	"moments/infer/registry"
+	"moments/infer/serve/jsontext"
 )
 
 // A response answers an inference request.
@@ -18,12 +18,12 @@ type response struct {
 // binary is true, which have to follow in their order.
 func (r *response) appendJSON(text []byte, binary []bool) []byte {
 	text = append(text, `{"model_name":`...)
-	text = appendString(text, r.model)
+	text = jsontext.AppendText(text, r.model)
 	text = append(text, `,"model_version":`...)
-	text = appendString(text, r.version)
+	text = jsontext.AppendText(text, r.version)
 	if r.id != "" {
 		text = append(text, `,"id":`...)
-		text = appendString(text, r.id)
+		text = jsontext.AppendText(text, r.id)
 	}
 	text = append(text, `,"outputs":[`...)
 	for i := range r.outputs {
@@ -37,7 +37,7 @@ func (r *response) appendJSON(text []byte, binary []bool) []byte {
 
 func appendOutput(text []byte, v *registry.Value, binary bool) []byte {
 	text = append(text, `{"name":`...)
-	text = appendString(text, v.Name)
+	text = jsontext.AppendText(text, v.Name)
 	text = append(text, `,"datatype":"`...)
 	text = append(text, v.Datatype...)
 	text = append(text, `","shape":`...)
@@ -66,21 +66,4 @@ func appendShape(text []byte, shape []int64) []byte {
 		text = strconv.AppendInt(text, d, 10)
 	}
 	return append(text, ']')
-}
-
-// appendString writes a text as JSON; what is not UTF-8 becomes U+FFFD.
-func appendString[T string | []byte](text []byte, s T) []byte {
-	text = append(text, '"')
-	for _, r := range string(s) {
-		switch {
-		case r == '"' || r == '\\':
-			text = append(text, '\\', byte(r))
-		case r < ' ':
-			text = append(text, `\u00`...)
-			text = append(text, "0123456789abcdef"[r>>4], "0123456789abcdef"[r&15])
-		default:
-			text = utf8.AppendRune(text, r)
-		}
-	}
-	return append(text, '"')
 }

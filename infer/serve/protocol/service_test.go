@@ -20,6 +20,7 @@ import (
 	"moments/features"
 	"moments/infer/internal/testbundle"
 	"moments/infer/registry"
+	"moments/infer/serve/jsontext"
 	"moments/infer/serve/protocol/internal/oip"
 )
 
@@ -36,7 +37,7 @@ func TestJourneys(t *testing.T) {
 		if i > 0 {
 			texts = append(texts, ',')
 		}
-		texts = appendString(texts, text)
+		texts = jsontext.AppendText(texts, text)
 		packed = appendText(packed, text)
 		contents = append(contents, []byte(text))
 	}
@@ -215,7 +216,7 @@ func TestWrongRequests(t *testing.T) {
 	w.Write(make([]byte, 3<<20))
 	w.Close()
 	journey := func(text string) string {
-		return string(appendString([]byte(`{"inputs":[{"name":"journey","shape":[1],"datatype":"BYTES","data":[`), text)) + "]}]}"
+		return string(jsontext.AppendText([]byte(`{"inputs":[{"name":"journey","shape":[1],"datatype":"BYTES","data":[`), text)) + "]}]}"
 	}
 	double := `{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,%s]}]}`
 	tests := map[string]struct {
@@ -226,7 +227,7 @@ func TestWrongRequests(t *testing.T) {
 	}{
 		"unknown model":       {"other", `{}`, nil, 404, `unknown model: "other"`},
 		"unknown version":     {"journeys/versions/zz", `{}`, nil, 404, `no version "zz"`},
-		"no JSON":             {"journeys", `{`, nil, 400, "the JSON ends"},
+		"no JSON":             {"journeys", `{`, nil, 400, "got the end of the text"},
 		"wrong journey":       {"journeys", journey(`{"events":[{"time":"x"}]}`), nil, 400, "journey 0 of 1: "},
 		"many events":         {"journeys", journey(`{"events":[{"time":1,"type":"a"},{"time":2,"type":"a"},{"time":3,"type":"a"}]}`), nil, 413, "more than 2 events"},
 		"events of all":       {"journeys", strings.Replace(journey(`{"events":[{"time":1,"type":"a"},{"time":2,"type":"a"}]}`), `"shape":[1],"datatype":"BYTES","data":[`, `"shape":[2],"datatype":"BYTES","data":["{\"events\":[{\"time\":1,\"type\":\"a\"}]}",`, 1), nil, 413, "more than"},
