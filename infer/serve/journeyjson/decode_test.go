@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"reflect"
 	"slices"
 	"strings"
@@ -461,11 +462,15 @@ func textOf(members map[string]any, key string) (string, bool) {
 	return text, !given || ok && text != ""
 }
 
-// thirty is a request with a journey of thirty events.
+// thirty is a request with a journey of thirty events, which vary as a shop's do.
 func thirty() string {
+	random := rand.New(rand.NewPCG(1, 2))
+	types := []string{"visit", "add_to_basket", "purchase", "return", "newsletter_opened"}
+	channels := []string{`"web"`, `"app"`, `"call center"`, `null`}
 	var events []string
-	for i := range 30 {
-		events = append(events, fmt.Sprintf(`{"time":"2026-05-30T18:21:%02d+02:00","type":"purchase","amount":%d.25,"channel":"web"}`, i, i))
+	for range 30 {
+		events = append(events, fmt.Sprintf(`{"time":"2026-05-%02dT18:%02d:05+02:00","type":"%s","amount":%.*f,"channel":%s}`,
+			1+random.IntN(30), random.IntN(60), types[random.IntN(len(types))], random.IntN(3), math.Exp(8*random.Float64()), channels[random.IntN(len(channels))]))
 	}
 	return `{"customer":"c17","profile":{"age":44,"plan":"basic"},"events":[` + strings.Join(events, ",") + `]}`
 }

@@ -91,10 +91,9 @@ func (s *Scanner) Found() string {
 	return strconv.QuoteRune(r)
 }
 
-// expect takes one byte.
-func (s *Scanner) expect(c byte, what string) bool {
+// accept takes one byte, after white space, if it is what stands next.
+func (s *Scanner) accept(c byte) bool {
 	if s.Next() != c {
-		s.unexpected(what)
 		return false
 	}
 	s.at++
@@ -117,7 +116,8 @@ func (s *Scanner) unexpected(what string) {
 // enter takes a bracket that opens; it is false where what it opens is empty, or
 // is none.
 func (s *Scanner) enter(opening, closing byte, what string) bool {
-	if !s.expect(opening, what) {
+	if !s.accept(opening) {
+		s.unexpected(what)
 		return false
 	}
 	s.depth++
@@ -168,11 +168,19 @@ func (s *Scanner) MembersUnchecked() iter.Seq[string] {
 
 func (s *Scanner) members(seen *Names, yield func(name string) bool) {
 	for more := s.enter('{', '}', "an object"); more; more = s.more('}') {
-		name := s.quoted("the name of a member")
+		if !s.accept('"') {
+			s.unexpected("the name of a member")
+			return
+		}
+		name := s.unquoted()
 		if seen != nil && !seen.Add(name) {
 			s.Failf("%q stands twice in one object", name)
 		}
-		if !s.expect(':', "a colon") || !yield(name) {
+		if !s.accept(':') {
+			s.unexpected("a colon")
+			return
+		}
+		if !yield(name) {
 			return
 		}
 	}
@@ -199,50 +207,52 @@ func (s *Scanner) Number() string {
 		return ""
 	}
 	start := s.at
-	s.take('-')
-	if digits := s.digits("a digit"); digits > 1 && s.text[s.at-digits] == '0' {
-		s.Failf("got a number with a leading zero")
-	}
-	if s.take('.') {
-		s.digits("a digit after the point")
-	}
-	if s.take('e') || s.take('E') {
-		if !s.take('+') {
-			s.take('-')
-		}
-		s.digits("a digit of the exponent")
-	}
-	if s.err != nil {
+	end, want := numberEnd(s.text, start)
+	if s.at = end; want != "" {
+		s.unexpected(want)
 		return ""
 	}
-	return s.text[start:s.at]
+	return s.text[start:end]
+}
+
+// numberEnd is where a number ends, and what is missing there, if anything is.
+func numberEnd(text string, at int) (end int, want string) {
+	if text[at] == '-' {
+		at++
+	}
+	first := at
+	if at = digitsEnd(text, at); at == first {
+		return at, "a digit"
+	}
+	if text[first] == '0' && at > first+1 {
+		return first + 1, "no digit after a leading zero"
+	}
+	if at < len(text) && text[at] == '.' {
+		point := at + 1
+		if at = digitsEnd(text, point); at == point {
+			return at, "a digit after the point"
+		}
+	}
+	if at < len(text) && text[at]|0x20 == 'e' {
+		if at++; at < len(text) && (text[at] == '+' || text[at] == '-') {
+			at++
+		}
+		exponent := at
+		if at = digitsEnd(text, at); at == exponent {
+			return at, "a digit of the exponent"
+		}
+	}
+	return at, ""
+}
+
+func digitsEnd(text string, at int) int {
+	for at < len(text) && isDigit(text[at]) {
+		at++
+	}
+	return at
 }
 
 func isDigit(c byte) bool { return c-'0' <= 9 }
-
-// take takes a byte if it stands here.
-func (s *Scanner) take(c byte) bool {
-	if s.at < len(s.text) && s.text[s.at] == c {
-		s.at++
-		return true
-	}
-	return false
-}
-
-// digits takes one digit at least and says how many.
-func (s *Scanner) digits(what string) int {
-	end := s.at
-	for end < len(s.text) && isDigit(s.text[end]) {
-		end++
-	}
-	n := end - s.at
-	if n == 0 {
-		s.unexpected(what)
-		return 0
-	}
-	s.at = end
-	return n
-}
 
 // Bool takes true or false.
 func (s *Scanner) Bool() bool {
@@ -290,6 +300,7 @@ func (k Kind) String() string { return kindNames[k] }
 func (s *Scanner) Scalar() (Kind, string) {
 	switch c := s.Next(); {
 	case c == '"':
+		s.at++
 		return Text, s.unquoted()
 	case c == '-' || isDigit(c):
 		return Number, s.Number()

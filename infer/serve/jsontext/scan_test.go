@@ -130,7 +130,7 @@ func TestScannerRefuses(t *testing.T) {
 		{deep, `byte 101: values are nested deeper than 100`},
 		{`NaN`, `byte 0: got NaN, which is not JSON: leave the value out, or give null, where it is missing`},
 		{`[-Infinity]`, `byte 2: got Infinity, which is not JSON`},
-		{`01`, `byte 2: got a number with a leading zero`},
+		{`-01`, `byte 2: got '1', want no digit after a leading zero`},
 		{`-`, `byte 1: got the end of the text, want a digit`},
 		{`1.e1`, `byte 2: got 'e', want a digit after the point`},
 		{`1e+`, `byte 3: got the end of the text, want a digit of the exponent`},

@@ -49,19 +49,16 @@ func plain(text string, at int) (end int, ascii bool) {
 
 // Text takes a string. What it returns is part of the text where nothing is
 // escaped.
-func (s *Scanner) Text() string { return s.quoted("a text") }
-
-func (s *Scanner) quoted(what string) string {
-	if s.Next() != '"' {
-		s.unexpected(what)
+func (s *Scanner) Text() string {
+	if !s.accept('"') {
+		s.unexpected("a text")
 		return ""
 	}
 	return s.unquoted()
 }
 
-// unquoted takes a string at its first quote.
+// unquoted takes a string after its first quote.
 func (s *Scanner) unquoted() string {
-	s.at++
 	end, ascii := plain(s.text, s.at)
 	if end < len(s.text) && s.text[end] == '"' {
 		text := s.text[s.at:end]

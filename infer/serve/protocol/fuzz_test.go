@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"strconv"
-	"strings"
 	"testing"
 	"unicode/utf8"
 
