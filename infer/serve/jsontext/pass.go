@@ -55,28 +55,9 @@ type carry struct {
 func (c *carry) brackets(block string) (opening, closing uint64) {
 	var quotes, slashes uint64
 	if len(block) == 64 {
-		for i := 56; i >= 0; i -= 8 {
-			word := wordAt(block, i)
-			lower := word | each*0x20 // of [ and ], these are { and }
-			quotes = quotes<<8 | gather(equal(word, '"'))
-			slashes = slashes<<8 | gather(equal(word, '\\'))
-			opening = opening<<8 | gather(equal(lower, '{'))
-			closing = closing<<8 | gather(equal(lower, '}'))
-		}
+		quotes, slashes, opening, closing = masksOf(block)
 	} else {
-		for i := range len(block) {
-			bit := uint64(1) << i
-			switch block[i] {
-			case '"':
-				quotes |= bit
-			case '\\':
-				slashes |= bit
-			case '{', '[':
-				opening |= bit
-			case '}', ']':
-				closing |= bit
-			}
-		}
+		quotes, slashes, opening, closing = masksOfRest(block)
 	}
 	if slashes != 0 || c.escape {
 		quotes &^= c.escaped(slashes)
@@ -84,6 +65,37 @@ func (c *carry) brackets(block string) (opening, closing uint64) {
 	within := c.within ^ parity(quotes)
 	c.within = uint64(int64(within) >> 63)
 	return opening &^ within, closing &^ within
+}
+
+// masksOf are the places of the bytes that matter in a block.
+func masksOf(block string) (quotes, slashes, opening, closing uint64) {
+	for i := 56; i >= 0; i -= 8 {
+		word := wordAt(block, i)
+		lower := word | each*0x20 // of [ and ], these are { and }
+		quotes = quotes<<8 | gather(equal(word, '"'))
+		slashes = slashes<<8 | gather(equal(word, '\\'))
+		opening = opening<<8 | gather(equal(lower, '{'))
+		closing = closing<<8 | gather(equal(lower, '}'))
+	}
+	return quotes, slashes, opening, closing
+}
+
+// masksOfRest is masksOf for the end of a text.
+func masksOfRest(block string) (quotes, slashes, opening, closing uint64) {
+	for i := range len(block) {
+		bit := uint64(1) << i
+		switch block[i] {
+		case '"':
+			quotes |= bit
+		case '\\':
+			slashes |= bit
+		case '{', '[':
+			opening |= bit
+		case '}', ']':
+			closing |= bit
+		}
+	}
+	return quotes, slashes, opening, closing
 }
 
 // escaped are the bytes of a block that are escaped.

@@ -39,8 +39,8 @@ func (s *Scanner) Reset(text string) { *s = Scanner{text: text} }
 // Offset is the place of the next byte, from 0.
 func (s *Scanner) Offset() int { return s.at }
 
-// Seek goes to a place at which a value stands, in a text that was begun with
-// anew.
+// Seek goes to an Offset at which a value stood, in order to take it again: in a
+// scanner of its own, for what is around the value is forgotten.
 func (s *Scanner) Seek(offset int) { s.at = offset }
 
 // Err is the first error.
@@ -153,7 +153,8 @@ func (s *Scanner) more(closing byte) bool {
 }
 
 // Members takes an object and yields the name of each member, whose value the
-// loop has to take. A name that stands twice is an error.
+// loop has to take, and which only an error may end early. A name that stands
+// twice is an error.
 func (s *Scanner) Members() iter.Seq[string] {
 	return func(yield func(name string) bool) {
 		var seen Names
@@ -186,8 +187,8 @@ func (s *Scanner) members(seen *Names, yield func(name string) bool) {
 	}
 }
 
-// Elements takes an array and yields the number of each element, from 0, whose
-// value the loop has to take.
+// Elements takes an array and yields the number of each element, from 0, which
+// the loop has to take, and which only an error may end early.
 func (s *Scanner) Elements() iter.Seq[int] {
 	return func(yield func(i int) bool) {
 		i := 0
