@@ -157,6 +157,7 @@ func (b *browser) wait(condition string) {
 		const look = () => { if (`+condition+`) { watch.disconnect(); clearTimeout(limit); done(true); } };
 		const watch = new MutationObserver(look), limit = setTimeout(() => done(false), 30000);
 		watch.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+		document.addEventListener("readystatechange", look);
 		look();
 	})`, &held)
 	if !held {
