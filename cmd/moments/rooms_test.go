@@ -38,12 +38,13 @@ var rooms = map[string]room{
 	"infer/customers":         {rooms: []string{"infer", "features"}, modules: []string{"github.com/cockroachdb/pebble/v2"}},
 	"infer/serve/metrics":     {rooms: []string{"infer", "infer/registry", "features", "weights"}, modules: []string{"github.com/prometheus/client_golang", "golang.org/x/time"}},
 	"infer/serve/page":        {rooms: []string{"infer/registry", "infer/serve/metrics", "features"}},
+	"infer/serve/fault":       {},
 	"infer/serve/jsontext":    {},
 	"infer/serve/journeyjson": {rooms: []string{"features", "infer/serve/jsontext"}},
 	"infer/serve/openapi":     {},
 	"infer/serve/queue":       {},
-	"infer/serve":             {rooms: []string{"infer", "infer/registry", "infer/customers", "infer/serve/journeyjson", "infer/serve/jsontext", "infer/serve/openapi", "infer/serve/protocol", "infer/serve/queue", "features"}, modules: []string{"google.golang.org/grpc"}},
-	"infer/serve/protocol":    {rooms: []string{"infer", "infer/registry", "infer/serve/journeyjson", "infer/serve/jsontext", "features"}, modules: []string{"google.golang.org/grpc", "google.golang.org/protobuf", "github.com/bytedance/sonic"}},
+	"infer/serve":             {rooms: []string{"infer", "infer/registry", "infer/customers", "infer/serve/fault", "infer/serve/journeyjson", "infer/serve/jsontext", "infer/serve/openapi", "infer/serve/protocol", "infer/serve/queue", "features"}, modules: []string{"google.golang.org/grpc"}},
+	"infer/serve/protocol":    {rooms: []string{"infer", "infer/registry", "infer/serve/fault", "infer/serve/journeyjson", "infer/serve/jsontext", "features"}, modules: []string{"google.golang.org/grpc", "google.golang.org/protobuf", "github.com/bytedance/sonic"}},
 	"cmd/moments":             {rooms: []string{"*"}, modules: []string{"github.com/alecthomas/kong", "github.com/schollz/progressbar/v3", "golang.org/x/term", "github.com/duckdb/duckdb-go/v2", "github.com/goccy/go-yaml"}},
 }
 

@@ -14,36 +14,14 @@ import (
 
 	"moments/infer/customers"
 	"moments/infer/registry"
+	"moments/infer/serve/fault"
 	"moments/infer/serve/journeyjson"
 	"moments/infer/serve/protocol"
 	"moments/infer/serve/queue"
 )
 
-// A fault is an error with the status that a client gets.
-type fault struct {
-	status int
-	err    error
-}
-
-func (f *fault) Error() string { return f.err.Error() }
-func (f *fault) Unwrap() error { return f.err }
-
-// wrong marks the error of a request that will fail again.
-func wrong(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &fault{http.StatusBadRequest, err}
-}
-
-// statusClosed is what access logs call a client that went away.
-const statusClosed = 499
-
 // statuses are those of errors that other packages made.
-var statuses = []struct {
-	err    error
-	status int
-}{
+var statuses = fault.Table{
 	{journeyjson.ErrTooLong, http.StatusRequestEntityTooLarge},
 	{registry.ErrUnknown, http.StatusNotFound},
 	{registry.ErrNotReady, http.StatusServiceUnavailable},
@@ -54,28 +32,14 @@ var statuses = []struct {
 	{customers.ErrTooLong, http.StatusRequestEntityTooLarge},
 	{customers.ErrFull, http.StatusInsufficientStorage},
 	{customers.ErrClosed, http.StatusServiceUnavailable},
-	{context.Canceled, statusClosed},
+	{context.Canceled, fault.Closed},
 	{context.DeadlineExceeded, http.StatusServiceUnavailable},
 	{os.ErrDeadlineExceeded, http.StatusRequestTimeout},
 }
 
-// statusOf is the status of an error: first what other packages know of it.
-func statusOf(err error) int {
-	for _, s := range statuses {
-		if errors.Is(err, s.err) {
-			return s.status
-		}
-	}
-	var f *fault
-	if errors.As(err, &f) {
-		return f.status
-	}
-	return http.StatusInternalServerError
-}
-
 // writeError tells the client, and the log where the fault is the server's.
 func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
-	status := statusOf(err)
+	status := statuses.Status(err)
 	message := err.Error()
 	switch status {
 	case http.StatusServiceUnavailable:
@@ -151,11 +115,11 @@ func queryOf(r *http.Request, names ...string) (url.Values, error) {
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, wrong(fmt.Errorf("serve: the query: %w", err))
+		return nil, fault.Wrong(fmt.Errorf("serve: the query: %w", err))
 	}
 	for name, values := range query {
 		if !slices.Contains(names, name) || len(values) > 1 {
-			return nil, wrong(fmt.Errorf("serve: query %s given %d times, want each of %q once at most", name, len(values), names))
+			return nil, fault.Wrong(fmt.Errorf("serve: query %s given %d times, want each of %q once at most", name, len(values), names))
 		}
 	}
 	return query, nil

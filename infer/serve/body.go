@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"unsafe"
+
+	"moments/infer/serve/fault"
 )
 
 // bodies reads the bodies of requests within a budget of memory for all of
@@ -36,11 +38,11 @@ func (b *bodies) read(w http.ResponseWriter, r *http.Request) (text string, done
 	case "", "identity":
 	case "gzip":
 		if in, err = gzip.NewReader(in); err != nil {
-			return "", nil, wrong(fmt.Errorf("serve: the body is not gzip: %w", err))
+			return "", nil, fault.Wrong(fmt.Errorf("serve: the body is not gzip: %w", err))
 		}
 		expected = 0
 	default:
-		return "", nil, &fault{http.StatusUnsupportedMediaType, fmt.Errorf("serve: Content-Encoding is %q, want gzip or none", encoding)}
+		return "", nil, fault.New(http.StatusUnsupportedMediaType, fmt.Errorf("serve: Content-Encoding is %q, want gzip or none", encoding))
 	}
 	held := int64(0)
 	done = func() { b.held.Add(-held) }
@@ -61,7 +63,7 @@ func wantJSON(contentType string) error {
 	kind, parameters, err := mime.ParseMediaType(contentType)
 	charset := parameters["charset"]
 	if err != nil || kind != "application/json" || charset != "" && !strings.EqualFold(charset, "utf-8") {
-		return &fault{http.StatusUnsupportedMediaType, fmt.Errorf("serve: Content-Type is %q, want application/json", contentType)}
+		return fault.New(http.StatusUnsupportedMediaType, fmt.Errorf("serve: Content-Type is %q, want application/json", contentType))
 	}
 	return nil
 }
@@ -108,7 +110,7 @@ func (b *bodies) hold(held *int64, n int64) error {
 }
 
 func (b *bodies) tooLarge() error {
-	return &fault{http.StatusRequestEntityTooLarge, fmt.Errorf("serve: the body has more than %d bytes", b.most)}
+	return fault.New(http.StatusRequestEntityTooLarge, fmt.Errorf("serve: the body has more than %d bytes", b.most))
 }
 
 // broken is the error of a body that ended early, or that is not what its
@@ -118,5 +120,5 @@ func (b *bodies) broken(err error) error {
 	if errors.As(err, &size) {
 		return b.tooLarge()
 	}
-	return wrong(fmt.Errorf("serve: reading the body: %w", err))
+	return fault.Wrong(fmt.Errorf("serve: reading the body: %w", err))
 }

@@ -11,11 +11,12 @@ import (
 	"moments/features"
 	"moments/infer"
 	"moments/infer/customers"
+	"moments/infer/serve/fault"
 	"moments/infer/serve/journeyjson"
 )
 
 // errNoCustomers is the answer of a server that keeps none.
-var errNoCustomers = &fault{http.StatusNotImplemented, errors.New("serve: this server keeps no customers: start it with --state DIR")}
+var errNoCustomers = fault.New(http.StatusNotImplemented, errors.New("serve: this server keeps no customers: start it with --state DIR"))
 
 // withCustomers answers only where customers are kept.
 func (s *Server) withCustomers(answer func(w http.ResponseWriter, r *http.Request) error) func(http.ResponseWriter, *http.Request) error {
@@ -63,7 +64,7 @@ func (s *Server) appendTo(r *http.Request, k *known, late bool) error {
 	now := k.began.UnixMicro()
 	if n := len(j.Events); n > 0 {
 		if err := journeyjson.CheckClock(j.Events[n-1].Time, now); err != nil {
-			return wrong(err)
+			return fault.Wrong(err)
 		}
 	}
 	at := s.storedMoment(r.Context(), k, now, len(j.Events) > 0)
@@ -123,11 +124,11 @@ func (s *Server) askedByQuery(r *http.Request) (k *known, release func(), err er
 	k.format, err = s.engine.Format(k.model)
 	if text := query.Get("at"); err == nil && text != "" {
 		k.at, err = k.format.Moment(text)
-		err = wrong(err)
+		err = fault.Wrong(err)
 	}
 	if text := query.Get("reasons"); err == nil && text != "" {
 		if k.Reasons, err = strconv.Atoi(text); err != nil || k.Reasons < 0 || k.Reasons > journeyjson.MaxReasons {
-			err = wrong(fmt.Errorf("serve: reasons is %q, want a whole number from 0 to %d", text, journeyjson.MaxReasons))
+			err = fault.Wrong(fmt.Errorf("serve: reasons is %q, want a whole number from 0 to %d", text, journeyjson.MaxReasons))
 		}
 	}
 	if err == nil {
@@ -189,7 +190,7 @@ func (s *Server) settle(r *http.Request, k *known, score infer.Score, info custo
 	}
 	cut, err := k.format.Cut(&journeyjson.Journey{Journey: *stored, At: k.at}, k.began.UnixMicro())
 	if err != nil {
-		return wrong(err)
+		return fault.Wrong(err)
 	}
 	k.journeys, k.cutoffs = []features.Journey{*stored}, []features.Cutoff{cut}
 	if err := s.compute(r, k.asked); err != nil {
@@ -246,5 +247,5 @@ func truth(name, text string) (bool, error) {
 	case "", "false":
 		return false, nil
 	}
-	return false, wrong(fmt.Errorf("serve: %s is %q, want true or false", name, text))
+	return false, fault.Wrong(fmt.Errorf("serve: %s is %q, want true or false", name, text))
 }

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"moments/infer/serve/fault"
 	"moments/infer/serve/queue"
 )
 
@@ -34,7 +35,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		}()
 		if !ok {
 			w.Header().Set("WWW-Authenticate", "Bearer")
-			s.writeError(heard, r, &fault{http.StatusUnauthorized, errNoToken})
+			s.writeError(heard, r, fault.New(http.StatusUnauthorized, errNoToken))
 			return
 		}
 		next.ServeHTTP(heard, r)

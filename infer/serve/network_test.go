@@ -513,7 +513,7 @@ func TestFaultsOfTheProgram(t *testing.T) {
 	})
 	f.refused(500, "see its log", "GET", "/broken", "")
 	err := f.engine.Do(t.Context(), func() error { panic("another") })
-	if err == nil || statusOf(err) != 500 {
+	if err == nil || statuses.Status(err) != 500 {
 		t.Errorf("got %v, want an error", err)
 	}
 	f.answer(nil, 200, "POST", "/v1/score", "{}")

@@ -21,6 +21,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"moments/infer"
+	"moments/infer/serve/fault"
 )
 
 // A side is one address and what is served there.
@@ -196,7 +197,7 @@ func (s *Server) allowCall(ctx context.Context, method string) (client string, e
 // httpStatus are the statuses of gRPC's codes, so that metrics have one kind.
 var httpStatus = map[codes.Code]int{
 	codes.OK: 200, codes.InvalidArgument: 400, codes.Unauthenticated: 401, codes.PermissionDenied: 403, codes.NotFound: 404,
-	codes.ResourceExhausted: 413, codes.Unavailable: 503, codes.DeadlineExceeded: 504, codes.Canceled: statusClosed,
+	codes.ResourceExhausted: 413, codes.Unavailable: 503, codes.DeadlineExceeded: 504, codes.Canceled: fault.Closed,
 	codes.Unimplemented: 501, codes.Internal: 500, codes.Unknown: 500,
 }
 

@@ -9,6 +9,7 @@ import (
 	"moments/features"
 	"moments/infer"
 	"moments/infer/registry"
+	"moments/infer/serve/fault"
 	"moments/infer/serve/journeyjson"
 )
 
@@ -25,7 +26,7 @@ func (s *Server) acquire(name, version string) (m *registry.Model, release func(
 	}
 	if m.Bundle == nil {
 		release()
-		return nil, nil, wrong(fmt.Errorf("serve: model %s is a bare ONNX model, which knows no journeys: ask below /v2", name))
+		return nil, nil, fault.Wrong(fmt.Errorf("serve: model %s is a bare ONNX model, which knows no journeys: ask below /v2", name))
 	}
 	return m, release, nil
 }
@@ -57,7 +58,7 @@ func (o *onlyModel) name(r *registry.Registry, now time.Time) (string, error) {
 		o.found.Store(f)
 	}
 	if f.count != 1 {
-		return "", wrong(fmt.Errorf("serve: %d bundles are served, want the request to name its model", f.count))
+		return "", fault.Wrong(fmt.Errorf("serve: %d bundles are served, want the request to name its model", f.count))
 	}
 	return f.name, nil
 }
@@ -84,13 +85,13 @@ func (s *Server) decode(a *asked, x *scratch, form journeyjson.Form, body string
 	a.began = s.options.Now()
 	name, version, err := journeyjson.Target(body)
 	if err != nil {
-		return nil, wrong(err)
+		return nil, fault.Wrong(err)
 	}
 	if a.model, release, err = s.acquire(name, version); err != nil {
 		return nil, err
 	}
 	if a.format, err = s.engine.Format(a.model); err == nil {
-		err = wrong(x.decoder.Request(a.format, form, body, a.Request))
+		err = fault.Wrong(x.decoder.Request(a.format, form, body, a.Request))
 	}
 	if err == nil {
 		err = a.check()
@@ -107,9 +108,9 @@ func (s *Server) decode(a *asked, x *scratch, form journeyjson.Form, body string
 func (a *asked) check() error {
 	switch {
 	case a.Reasons > 0 && a.model.Reasoning == nil:
-		return wrong(fmt.Errorf("serve: model %s knows no typical values, so it gives no reasons", a.model.Name))
+		return fault.Wrong(fmt.Errorf("serve: model %s knows no typical values, so it gives no reasons", a.model.Name))
 	case a.Moments && len(a.model.Bundle.Targets) == 0:
-		return wrong(fmt.Errorf("serve: model %s has no targets, so events have no moments", a.model.Name))
+		return fault.Wrong(fmt.Errorf("serve: model %s has no targets, so events have no moments", a.model.Name))
 	}
 	return nil
 }
@@ -179,7 +180,7 @@ func (s *Server) scoreAsked(r *http.Request, a *asked) error {
 		j := &a.Journeys[i]
 		cut, err := a.format.Cut(j, now)
 		if err != nil {
-			return wrong(err)
+			return fault.Wrong(err)
 		}
 		a.journeys, a.cutoffs = append(a.journeys, j.Journey), append(a.cutoffs, cut)
 	}

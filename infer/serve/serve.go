@@ -23,6 +23,7 @@ import (
 	"moments/features"
 	"moments/infer/customers"
 	"moments/infer/registry"
+	"moments/infer/serve/fault"
 	"moments/infer/serve/openapi"
 	"moments/infer/serve/protocol"
 )
@@ -165,7 +166,7 @@ func (s *Server) mux() *http.ServeMux {
 		mux.Handle(pattern, handler)
 	}
 	mux.Handle("/v1/", s.answering(func(w http.ResponseWriter, r *http.Request) error {
-		return &fault{http.StatusNotFound, fmt.Errorf("serve: no %s %s here: see /openapi.json", r.Method, r.URL.Path)}
+		return fault.New(http.StatusNotFound, fmt.Errorf("serve: no %s %s here: see /openapi.json", r.Method, r.URL.Path))
 	}))
 	return mux
 }

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+
+	"moments/infer/serve/fault"
 )
 
 // bodies are buffers that are used again.
@@ -61,8 +63,8 @@ func (s *Service) readBody(w http.ResponseWriter, r *http.Request) (*body, error
 	b := &body{Buffer: bodies.take(), service: s, from: io.LimitReader(from, s.MaxBody+1)}
 	read, err := b.Buffer.ReadFrom(holding{b})
 	switch {
-	case err != nil && statusOf(err) == http.StatusInternalServerError:
-		err = wrong(fmt.Errorf("protocol: reading the body: %w", err))
+	case err != nil && statuses.Status(err) == http.StatusInternalServerError:
+		err = fault.Wrong(fmt.Errorf("protocol: reading the body: %w", err))
 	case err != nil:
 		err = fmt.Errorf("protocol: reading the body: %w", err)
 	case read > s.MaxBody:
@@ -104,11 +106,11 @@ func decompress(header http.Header, body io.Reader) (io.Reader, error) {
 		return body, nil
 	case "gzip":
 		unzipped, err := gzip.NewReader(body)
-		return unzipped, wrong(err)
+		return unzipped, fault.Wrong(err)
 	case "deflate":
 		return inflate(body)
 	default:
-		return nil, &fault{http.StatusUnsupportedMediaType, fmt.Errorf("protocol: Content-Encoding is %q, want gzip, deflate or none", encoding)}
+		return nil, fault.New(http.StatusUnsupportedMediaType, fmt.Errorf("protocol: Content-Encoding is %q, want gzip, deflate or none", encoding))
 	}
 }
 
@@ -120,5 +122,5 @@ func inflate(body io.Reader) (io.Reader, error) {
 	if errors.Is(err, zlib.ErrHeader) {
 		return flate.NewReader(io.MultiReader(&head, body)), nil
 	}
-	return inflated, wrong(err)
+	return inflated, fault.Wrong(err)
 }

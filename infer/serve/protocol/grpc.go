@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"moments/infer/registry"
+	"moments/infer/serve/fault"
 	"moments/infer/serve/protocol/internal/oip"
 )
 
@@ -50,7 +51,7 @@ type caller struct {
 var grpcCodes = map[int]codes.Code{
 	http.StatusBadRequest: codes.InvalidArgument, http.StatusForbidden: codes.PermissionDenied, http.StatusNotFound: codes.NotFound,
 	http.StatusRequestEntityTooLarge: codes.ResourceExhausted, http.StatusServiceUnavailable: codes.Unavailable,
-	http.StatusGatewayTimeout: codes.DeadlineExceeded, statusClosed: codes.Canceled,
+	http.StatusGatewayTimeout: codes.DeadlineExceeded, fault.Closed: codes.Canceled,
 }
 
 // grpcError gives an error its code.
@@ -58,7 +59,7 @@ func grpcError(err error) error {
 	if err == nil {
 		return nil
 	}
-	code, ok := grpcCodes[statusOf(err)]
+	code, ok := grpcCodes[statuses.Status(err)]
 	if !ok {
 		code = codes.Internal
 	}
@@ -127,7 +128,7 @@ func (c *caller) ModelInfer(ctx context.Context, in *oip.ModelInferRequest) (*oi
 	defer release()
 	r, err := c.service.read(ctx, m, began, func() (*request, error) {
 		r, err := requestOf(in, c.service.signature(m).check)
-		return r, wrong(err)
+		return r, fault.Wrong(err)
 	})
 	if err != nil {
 		return nil, grpcError(err)
@@ -191,7 +192,7 @@ func (c *caller) RepositoryModelLoad(ctx context.Context, in *oip.RepositoryMode
 		return nil, grpcError(err)
 	}
 	if len(in.Parameters) > 0 {
-		return nil, grpcError(wrong(errForeignLoad))
+		return nil, grpcError(fault.Wrong(errForeignLoad))
 	}
 	return &oip.RepositoryModelLoadResponse{}, grpcError(c.service.Registry.Load(ctx, in.ModelName))
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"moments/infer/registry"
+	"moments/infer/serve/fault"
 )
 
 // name is what the server calls itself.
@@ -117,7 +118,7 @@ func readControl(w http.ResponseWriter, r *http.Request, member func(s *scanner,
 		member(s, name)
 	}
 	if err := s.End(); err != nil {
-		return wrong(fmt.Errorf("protocol: %w", err))
+		return fault.Wrong(fmt.Errorf("protocol: %w", err))
 	}
 	return nil
 }

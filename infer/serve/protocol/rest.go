@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"moments/infer/registry"
+	"moments/infer/serve/fault"
 )
 
 // headerLength is the length of the JSON before binary data; one of 0 says that
@@ -34,7 +35,7 @@ func (s *Service) Handler() http.Handler {
 	mux.HandleFunc("POST /v2/repository/models/{model}/load", s.control(s.load))
 	mux.HandleFunc("POST /v2/repository/models/{model}/unload", s.control(s.unload))
 	mux.HandleFunc("/v2/", func(w http.ResponseWriter, r *http.Request) {
-		writeError(w, &fault{http.StatusNotFound, fmt.Errorf("protocol: no %s %s here", r.Method, r.URL.Path)})
+		writeError(w, fault.New(http.StatusNotFound, fmt.Errorf("protocol: no %s %s here", r.Method, r.URL.Path)))
 	})
 	return mux
 }
@@ -59,7 +60,7 @@ const retryAfter = "1"
 
 // writeError answers with an error, in the protocol's form.
 func writeError(w http.ResponseWriter, err error) {
-	status := statusOf(err)
+	status := statuses.Status(err)
 	if status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", retryAfter)
 	}
@@ -81,7 +82,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 
 func (s *Service) serverReady(w http.ResponseWriter, _ *http.Request) {
 	if !s.Ready() {
-		writeError(w, &fault{http.StatusServiceUnavailable, errors.New("protocol: the server is not ready")})
+		writeError(w, fault.New(http.StatusServiceUnavailable, errors.New("protocol: the server is not ready")))
 	}
 }
 
@@ -121,17 +122,17 @@ func (s *Service) parseBody(header http.Header, body []byte, m *registry.Model) 
 	if length := header.Get(headerLength); length != "" {
 		n, err := strconv.ParseUint(length, 10, 63)
 		if err != nil || n > uint64(len(body)) {
-			return nil, wrong(fmt.Errorf("protocol: %s is %q, want a number of at most the body's %d bytes", headerLength, length, len(body)))
+			return nil, fault.Wrong(fmt.Errorf("protocol: %s is %q, want a number of at most the body's %d bytes", headerLength, length, len(body)))
 		}
 		if n == 0 {
 			r, err := sig.rawRequest(body)
-			return r, wrong(err)
+			return r, fault.Wrong(err)
 		}
 		text = body[:n]
 	}
 	r, err := parseRequest(text, body[len(text):], sig.check)
 	if err != nil {
-		return nil, wrong(fmt.Errorf("protocol: %w", err))
+		return nil, fault.Wrong(fmt.Errorf("protocol: %w", err))
 	}
 	return r, nil
 }
@@ -146,7 +147,7 @@ func checkContentType(text string) error {
 	case err == nil && (kind == "application/json" || kind == "application/octet-stream"):
 		return nil
 	}
-	return &fault{http.StatusUnsupportedMediaType, fmt.Errorf("protocol: Content-Type is %q, want application/json or application/octet-stream", text)}
+	return fault.New(http.StatusUnsupportedMediaType, fmt.Errorf("protocol: Content-Type is %q, want application/json or application/octet-stream", text))
 }
 
 // rawRequest makes a request of a body that is the data of the only input: of a
@@ -236,5 +237,5 @@ func (s *Service) mayControl() error {
 	if s.Control {
 		return nil
 	}
-	return &fault{http.StatusForbidden, errors.New("protocol: models are not loaded and unloaded by clients here")}
+	return fault.New(http.StatusForbidden, errors.New("protocol: models are not loaded and unloaded by clients here"))
 }

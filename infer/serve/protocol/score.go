@@ -11,6 +11,7 @@ import (
 	"moments/features"
 	"moments/infer"
 	"moments/infer/registry"
+	"moments/infer/serve/fault"
 	"moments/infer/serve/journeyjson"
 )
 
@@ -30,10 +31,10 @@ func (s *Service) scoreJourneys(ctx context.Context, m *registry.Model, in *inpu
 		text, rest, _ = cutText(rest)
 		decoder.MaxEvents = max(s.MaxEvents-events, 1) // 0 would be no limit
 		if journeys[i], cutoffs[i], err = decodeJourney(&decoder, format, string(text), now); err != nil {
-			return nil, wrong(fmt.Errorf("protocol: journey %d of %d: %w", i, n, err))
+			return nil, fault.Wrong(fmt.Errorf("protocol: journey %d of %d: %w", i, n, err))
 		}
 		if events += len(journeys[i].Events); events > s.MaxEvents {
-			return nil, wrong(fmt.Errorf("protocol: journey %d of %d: %w: more than %d events in a request", i, n, journeyjson.ErrTooLong, s.MaxEvents))
+			return nil, fault.Wrong(fmt.Errorf("protocol: journey %d of %d: %w: more than %d events in a request", i, n, journeyjson.ErrTooLong, s.MaxEvents))
 		}
 	}
 	if n == 0 {
@@ -56,7 +57,7 @@ func decodeJourney(d *journeyjson.Decoder, f *journeyjson.Format, text string, n
 func (s *Service) scoreRows(ctx context.Context, m *registry.Model, sig *signature, r *request) ([]infer.Score, time.Duration, error) {
 	examples, err := sig.examples(r)
 	if err != nil {
-		return nil, 0, wrong(err)
+		return nil, 0, fault.Wrong(err)
 	}
 	if len(examples) == 0 {
 		return nil, 0, nil

@@ -14,6 +14,7 @@ import (
 	"moments/features"
 	"moments/infer"
 	"moments/infer/registry"
+	"moments/infer/serve/fault"
 	"moments/infer/serve/journeyjson"
 )
 
@@ -107,45 +108,15 @@ func New(o Options) *Service {
 // Ready is what clients are told.
 func (s *Service) Ready() bool { return s.ready.Load() }
 
-// A fault is an error with the status that a client gets.
-type fault struct {
-	status int // of HTTP
-	err    error
+// statuses are those of errors that other packages made.
+var statuses = fault.Table{
+	{journeyjson.ErrTooLong, http.StatusRequestEntityTooLarge},
+	{registry.ErrUnknown, http.StatusNotFound},
+	{registry.ErrNotReady, http.StatusServiceUnavailable},
+	{ErrBusy, http.StatusServiceUnavailable},
+	{context.DeadlineExceeded, http.StatusGatewayTimeout},
+	{context.Canceled, fault.Closed},
 }
-
-func (f *fault) Error() string { return f.err.Error() }
-func (f *fault) Unwrap() error { return f.err }
-
-func wrong(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &fault{http.StatusBadRequest, err}
-}
-
-// statusOf is the HTTP status of an error.
-func statusOf(err error) int {
-	var f *fault
-	var size *http.MaxBytesError
-	switch {
-	case errors.As(err, &size), errors.Is(err, journeyjson.ErrTooLong):
-		return http.StatusRequestEntityTooLarge
-	case errors.As(err, &f):
-		return f.status
-	case errors.Is(err, registry.ErrUnknown):
-		return http.StatusNotFound
-	case errors.Is(err, registry.ErrNotReady), errors.Is(err, ErrBusy):
-		return http.StatusServiceUnavailable
-	case errors.Is(err, context.DeadlineExceeded):
-		return http.StatusGatewayTimeout
-	case errors.Is(err, context.Canceled):
-		return statusClosed
-	}
-	return http.StatusInternalServerError
-}
-
-// statusClosed is what access logs call a client that went away.
-const statusClosed = 499
 
 // infer answers a request for an acquired model. The request's data may not
 // change before it returns nil, or ever where it returns an error.
@@ -167,7 +138,7 @@ func (s *Service) compute(ctx context.Context, m *registry.Model, r *request) (o
 	sig := s.signature(m)
 	wanted, err := sig.wanted(r)
 	if err != nil {
-		return nil, 0, 0, wrong(err)
+		return nil, 0, 0, fault.Wrong(err)
 	}
 	if m.Tensors != nil {
 		return s.runTensors(ctx, m, r, wanted)
@@ -192,7 +163,7 @@ func (s *Service) runTensors(ctx context.Context, m *registry.Model, r *request,
 	in := make([]registry.Value, len(r.inputs))
 	for i := range r.inputs {
 		if r.inputs[i].nulls {
-			return nil, 0, 0, wrong(fmt.Errorf("input %s has null, want numbers: an ONNX model has no missing values but NaN, sent as binary data", r.inputs[i].Name))
+			return nil, 0, 0, fault.Wrong(fmt.Errorf("input %s has null, want numbers: an ONNX model has no missing values but NaN, sent as binary data", r.inputs[i].Name))
 		}
 		in[i] = r.inputs[i].Value
 	}
