@@ -25,6 +25,14 @@ type plantedCause struct {
 	Largest         figure `json:"largest"`
 	LargestChance   figure `json:"largest_chance"`
 
+	// Strength is the mean of the true effect of the event found to matter most over
+	// the largest one of the customer: 1 where it is that one, 0 where it is of the
+	// other sign than found. Close is the share of the customers for whom it is at
+	// least nine tenths of the largest, or within a point of it: events whose effects
+	// nearly tie are told apart by Precision and Largest and not by these.
+	Strength figure `json:"effect_over_largest"`
+	Close    figure `json:"close_to_largest"`
+
 	Signs       figure `json:"sign_accuracy"` // share of the events with a planted effect of over 5 points whose sign is found
 	Tau         figure `json:"kendall_tau"`   // of the touchpoints, ranked by the mean size of their effects
 	Correlation figure `json:"correlation"`   // of planted and found effects, over all events
@@ -36,6 +44,7 @@ const largeEffect = 0.05
 func (c *plantedCause) print(out io.Writer) {
 	fmt.Fprintf(out, "%s: of %d customers with a planted cause of over 5 points, the event found to matter most is one for %.0f %% (by chance %.0f %%), the largest of all for %.0f %% (%.0f %%)\n",
 		c.Target, c.Customers, 100*c.Precision, 100*c.PrecisionChance, 100*c.Largest, 100*c.LargestChance)
+	fmt.Fprintf(out, "%s: its true effect over the largest is %.2f on average, and at least 0.9 or within a point for %.0f %%\n", c.Target, c.Strength, 100*c.Close)
 	fmt.Fprintf(out, "%s: signs found right %.1f %%; touchpoints ranked as planted, Kendall's tau %.2f; correlation over all events %.2f\n",
 		c.Target, 100*c.Signs, c.Tau, c.Correlation)
 }
@@ -44,7 +53,8 @@ func (c *plantedCause) print(out io.Writer) {
 // causes.
 func (u *unseen) hitCauses(t int, target string, found [][2][]float64) plantedCause {
 	var planted, seen []float64
-	var precision, precisionChance, hits, chance share
+	var precision, precisionChance, hits, chance, near share
+	strength := 0.0
 	for i := range found {
 		truth := u.truths[i].Impact[t]
 		planted, seen = append(planted, truth...), append(seen, found[i][t]...)
@@ -56,6 +66,9 @@ func (u *unseen) hitCauses(t int, target string, found [][2][]float64) plantedCa
 		equals := append([]int{cause.Event}, cause.Ties...)
 		precision.add(isCause(truth[top], found[i][t][top]))
 		hits.add(slices.Contains(equals, top))
+		effect := effectAs(found[i][t][top], truth[top])
+		strength += effect / math.Abs(cause.Impact)
+		near.add(isClose(effect, math.Abs(cause.Impact)))
 		for e, effect := range truth {
 			precisionChance.add(math.Abs(effect) > largeEffect)
 			chance.add(slices.Contains(equals, e))
@@ -69,12 +82,25 @@ func (u *unseen) hitCauses(t int, target string, found [][2][]float64) plantedCa
 	}
 	return plantedCause{
 		Target: target, Customers: precision.of, Precision: precision.figure(), PrecisionChance: precisionChance.figure(),
-		Largest: hits.figure(), LargestChance: chance.figure(), Signs: signs.figure(), Correlation: figure(metric.Correlation(planted, seen)),
+		Largest: hits.figure(), LargestChance: chance.figure(), Strength: figure(strength / float64(near.of)), Close: near.figure(),
+		Signs: signs.figure(), Correlation: figure(metric.Correlation(planted, seen)),
 	}
 }
 
 // isCause says whether an event's true effect is large and of the sign found.
 func isCause(effect, found float64) bool { return math.Abs(effect) > largeEffect && effect*found > 0 }
+
+// effectAs is the size of a true effect where it is of the sign found, or else 0.
+func effectAs(found, effect float64) float64 {
+	if found*effect > 0 {
+		return math.Abs(effect)
+	}
+	return 0
+}
+
+// isClose says whether an effect is as large as the largest but for a tenth of
+// it or a point.
+func isClose(effect, largest float64) bool { return effect >= min(0.9*largest, largest-0.01) }
 
 // A share counts what holds among what was looked at.
 type share struct{ holds, of int }

@@ -41,7 +41,7 @@ class JourneysTest(unittest.TestCase):
         (self.folder / "train.json").write_text(json.dumps(figures))
         order = {"order": "at random", "deletion": 0.5, "insertion": 0.4, "deletion_gain": 0.1, "deletion_gain_se": 0.01, "insertion_gain": 0.05, "insertion_gain_se": 0.02}
         (self.folder / "explain.json").write_text(json.dumps({"target": "won", "journeys": 300, "orders": [order, {**order, "order": "by gradient", "deletion": None}]}))
-        cause = {"target": "won", "precision_at_1": 0.9, "largest": 0.8, "sign_accuracy": 0.99, "kendall_tau": 0.85, "correlation": 0.7}
+        cause = {"target": "won", "precision_at_1": 0.9, "largest": 0.8, "close_to_largest": 0.85, "effect_over_largest": 0.95, "sign_accuracy": 0.99, "kendall_tau": 0.85, "correlation": 0.7}
         (self.folder / "demo.json").write_text(json.dumps({"causes": [cause], "targets": [{"name": "won", "auroc": 0.83, "auroc_of_truth": 0.87}]}))
 
     def run_main(self, *arguments):
@@ -58,6 +58,7 @@ class JourneysTest(unittest.TestCase):
             "| cdnow: after 5 events | 7 |  |  |  |",
             "| at random | 0.5000 | +10.00 ± 1.00 | 0.4000 | +5.00 ± 2.00 |",
             "| won: a planted cause comes first | 0.900 | 0.900 | 0.900 |",
+            "| won: effect of the first over the largest | 0.950 | 0.950 | 0.950 |",
             "labels of 5% of the customers",
         ]:
             self.assertIn(want, text)
