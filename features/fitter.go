@@ -24,7 +24,7 @@ type Options struct {
 // event types.
 func DefaultOptions() Options {
 	return Options{
-		MinCount: 3, MaxLevels: 5000, MaxTypes: 32, TypeShare: 0.01, WindowTypes: 8,
+		MinCount: 3, MaxLevels: 5000, MaxTypes: 32, TypeShare: 0.01, WindowTypes: 32,
 		MaxWindows: 3, LevelCounts: 10, Tail: 2048,
 	}
 }

@@ -193,7 +193,8 @@ func windowCounts(e *Encoder, row []float32) []float32 {
 }
 
 // fewTypesAtOneMoment is where counts per type and window were found to help:
-// with one cutoff for all, which no journey's own course has chosen.
+// with one cutoff for all, which no journey's own course has chosen. Without
+// them, what an event did is shared out among the types that come along with it.
 func fewTypesAtOneMoment(s *Schema) bool {
 	return s.Rhythms.OneMoment && s.Frequent <= s.Options.WindowTypes
 }
