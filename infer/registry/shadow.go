@@ -24,7 +24,7 @@ type Difference struct {
 // A ShadowReport is what a shadow has come to so far.
 type ShadowReport struct {
 	Scored  uint64         `json:"scored"`          // journeys
-	Dropped uint64         `json:"dropped"`         // journeys that found the queue full, or no shadow
+	Dropped uint64         `json:"dropped"`         // journeys that found the queue full, or no shadow, or that changed before they were read
 	Failed  uint64         `json:"failed"`          // journeys that the shadow could not score
 	Error   string         `json:"error,omitempty"` // of the last that failed
 	Targets []TargetReport `json:"targets"`
@@ -46,23 +46,46 @@ const defaultShadowQueue = 256
 // copies what it keeps, waits for nothing, and does nothing for a model without
 // a shadow or a version that is not live.
 func (r *Registry) Mirror(m *Model, j *features.Journey, c features.Cutoff, s *infer.Score) {
-	if r.mirrors == nil {
+	if !r.Mirrors(m) {
 		return
+	}
+	job := mirroredOf(m, s)
+	job.journey, job.cutoff = j.Clone(c.Events), c
+	r.mirrors.add(job)
+}
+
+// MirrorLater is Mirror for a journey that is not at hand: read reads it when
+// the shadow comes to it, or says that it is no longer the one that was scored.
+func (r *Registry) MirrorLater(m *Model, read func() (j *features.Journey, c features.Cutoff, ok bool), s *infer.Score) {
+	if !r.Mirrors(m) {
+		return
+	}
+	job := mirroredOf(m, s)
+	job.read = read
+	r.mirrors.add(job)
+}
+
+// Mirrors says whether a shadow would score what this version of a model does.
+func (r *Registry) Mirrors(m *Model) bool {
+	if r.mirrors == nil {
+		return false
 	}
 	offer := (*r.offered.Load())[m.Name]
-	if offer == nil || offer.live != m || offer.shadow == nil {
-		return
-	}
-	r.mirrors.add(&mirrored{
-		model: m.Name, live: m.Version, layout: &m.Bundle.Layout, journey: j.Clone(c.Events), cutoff: c,
+	return offer != nil && offer.live == m && offer.shadow != nil
+}
+
+func mirroredOf(m *Model, s *infer.Score) *mirrored {
+	return &mirrored{
+		model: m.Name, live: m.Version, layout: &m.Bundle.Layout,
 		targets: m.Bundle.Targets, probabilities: slices.Clone(s.Probabilities), anomaly: s.Anomaly,
-	})
+	}
 }
 
 // A mirrored is a journey that waits for a shadow.
 type mirrored struct {
 	model, live   string
 	layout        *features.Layout
+	read          func() (*features.Journey, features.Cutoff, bool) // nil where the journey is at hand
 	journey       features.Journey
 	cutoff        features.Cutoff
 	targets       []string
@@ -132,6 +155,14 @@ func (m *mirror) score(job *mirrored) {
 		return
 	}
 	defer shadow.drop()
+	if job.read != nil {
+		j, c, ok := job.read()
+		if !ok {
+			m.dropped[job.model].Add(1)
+			return
+		}
+		job.journey, job.cutoff = *j, c
+	}
 	job.translate(&shadow.Bundle.Layout)
 	score, err := shadow.Scorer.ScoreJourney(&job.journey, job.cutoff)
 	if err != nil {

@@ -178,6 +178,7 @@ func (s *Server) settle(r *http.Request, k *known, score infer.Score, info custo
 		if s.options.Observer.Scored != nil {
 			s.options.Observer.Scored(k.model, nil, &k.score)
 		}
+		s.mirrorStored(k)
 		return nil
 	}
 	var stored *features.Journey
@@ -198,6 +199,22 @@ func (s *Server) settle(r *http.Request, k *known, score infer.Score, info custo
 	}
 	k.score, k.events = k.scores[0], cut.Events
 	return nil
+}
+
+// mirrorStored hands the shadow of a model a stored journey.
+func (s *Server) mirrorStored(k *known) {
+	if !s.options.Registry.Mirrors(k.model) {
+		return
+	}
+	model, format, id, events, at, began := k.model, k.format, k.id, k.events, k.at, k.began.UnixMicro()
+	s.options.Registry.MirrorLater(model, func() (*features.Journey, features.Cutoff, bool) {
+		j, err := s.options.Customers.Journey(context.Background(), model.Scorer, id, events)
+		if err != nil { // as when events have come since, which make it longer
+			return nil, features.Cutoff{}, false
+		}
+		cut, err := format.Cut(&journeyjson.Journey{Journey: *j, At: at}, began)
+		return j, cut, err == nil && cut.Events == events
+	}, &k.score)
 }
 
 // append appends the response.

@@ -512,3 +512,35 @@ func TestSeveralBundles(t *testing.T) {
 		t.Errorf("got %+v and %+v, want two models", a, b)
 	}
 }
+
+// TestShadowSeesWhatIsAppended demands that a shadow scores the whole of a
+// journey that was appended to.
+func TestShadowSeesWhatIsAppended(t *testing.T) {
+	heard := make(chan registry.Difference, 10)
+	f := newFixture(t, func(o *Options) {
+		live, shadow := filepath.Join(t.TempDir(), "live"), filepath.Join(t.TempDir(), "shadow")
+		testbundle.Save(t, 1, live)
+		testbundle.Save(t, 2, shadow)
+		r, err := registry.Open(t.Context(), []string{"test=" + live, "other=" + shadow}, registry.Options{
+			Reasons: 100, Workers: 2, Shadows: map[string]string{"test": shadow}, OnDifference: func(d registry.Difference) { heard <- d },
+		})
+		check(t, err)
+		t.Cleanup(r.Close)
+		o.Registry = r
+	})
+	j := long(t)
+	for i := range j.Events {
+		events := fmt.Sprintf(`{"model": "test", "events": %s}`, eventsJSON(j.Events[i:i+1]))
+		var live CustomerResponse
+		f.answer(&live, 200, "POST", "/v1/customers/a/events", events)
+		var other ScoreResponse
+		f.answer(&other, 200, "POST", "/v1/score", fmt.Sprintf(`{"model": "other", "events": %s}`, eventsJSON(j.Events[:i+1])))
+		for _, target := range []string{"conversion", "churn"} {
+			d := <-heard
+			if d.Target != target || d.Before != float64(live.Scores[target]) || d.After != float64(other.Scores[target]) {
+				t.Errorf("after event %d: got %+v, want %v before and %v after", i, d, live.Scores[target], other.Scores[target])
+			}
+		}
+		<-heard // of anomalies
+	}
+}
