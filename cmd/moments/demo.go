@@ -135,8 +135,8 @@ func comparePlanted(ctx context.Context, c *console, bundle *weights.Bundle, bas
 	}
 	result := &planted{
 		Customers: len(unseen.truths),
-		Anomalies: unseen.compareAnomalies(unusual, bundle.AlertRate),
-		Strict:    unseen.compareAnomalies(unusual, 0.01),
+		Anomalies: unseen.compareAnomalies(unusual, len(bundle.Reference.Conformal), bundle.AlertRate),
+		Strict:    unseen.compareAnomalies(unusual, len(bundle.Reference.Conformal), 0.01),
 	}
 	if len(bundle.Targets) == 0 {
 		return result, nil

@@ -70,6 +70,10 @@ type plantedRate struct {
 	Seen  figure  `json:"seen"`
 	Low   figure  `json:"low"` // of what is seen in 95 % of as many journeys, where the promise is kept exactly
 	High  figure  `json:"high"`
+
+	// The same, with the chance that the calibration journeys leave to the promise.
+	ConformalLow  figure `json:"conformal_low"`
+	ConformalHigh figure `json:"conformal_high"`
 }
 
 // momentsShown is how many event types of each target the table lists.
@@ -117,8 +121,8 @@ func (a *plantedAnomaly) print(out io.Writer, w *tabwriter.Writer) {
 	}
 	w.Flush()
 	for _, r := range a.Rates {
-		fmt.Fprintf(out, "asked to flag %.1f %% of normal journeys, flags %.2f %%; in 95 of 100 cases such a promise kept exactly gives %.2f to %.2f %%\n",
-			100*r.Asked, 100*r.Seen, 100*r.Low, 100*r.High)
+		fmt.Fprintf(out, "asked to flag %.1f %% of normal journeys, flags %.2f %%; calibrated on so few, 95 of 100 bases give %.2f to %.2f %%\n",
+			100*r.Asked, 100*r.Seen, 100*r.ConformalLow, 100*r.ConformalHigh)
 	}
 	fmt.Fprintf(out, "normal journeys flagged %.1f %%; of the flagged %.0f %% are planted, of the planted %.0f %% are flagged; AUROC of the anomaly score %.3f\n",
 		100*a.NormalRate, 100*a.Precision, 100*a.Recall, a.AUROC)

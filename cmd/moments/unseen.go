@@ -99,8 +99,9 @@ func (u *unseen) compareTargets(scores []infer.Score) []plantedTarget {
 	return targets
 }
 
-// compareAnomalies flags at the alert rate that the bundle promises.
-func (u *unseen) compareAnomalies(scores []infer.Score, alertRate float64) plantedAnomaly {
+// compareAnomalies flags at an alert rate; calibration is the number of journeys
+// behind the p-values.
+func (u *unseen) compareAnomalies(scores []infer.Score, calibration int, alertRate float64) plantedAnomaly {
 	result := plantedAnomaly{AlertRate: alertRate}
 	var size, labels []float32
 	var normal, normalFlagged, odd, oddFlagged float64
@@ -137,7 +138,7 @@ func (u *unseen) compareAnomalies(scores []infer.Score, alertRate float64) plant
 	}
 	result.DirectionOK, result.CauseOK = figure(float64(directions)/oddFlagged), figure(float64(causes)/oddFlagged)
 	for _, rate := range []float64{0.001, 0.01, 0.05} {
-		result.Rates = append(result.Rates, rateOf(normalP, rate))
+		result.Rates = append(result.Rates, rateOf(normalP, calibration, rate))
 	}
 	result.AUROC = figure(metric.AUROC(size, labels))
 	return result
@@ -160,16 +161,17 @@ func (k *plantedKind) judge(s *infer.Score, truth *synthetic.Anomaly, flagged bo
 }
 
 // rateOf compares what is flagged of normal journeys with what was asked.
-func rateOf(p []float64, asked float64) plantedRate {
+func rateOf(p []float64, calibration int, asked float64) plantedRate {
 	flagged := 0
 	for _, x := range p {
 		if x <= asked {
 			flagged++
 		}
 	}
+	share := func(count int) figure { return figure(float64(count) / float64(len(p))) }
 	low, high := alerts.Interval(len(p), asked, 0.95)
-	n := float64(len(p))
-	return plantedRate{asked, figure(float64(flagged) / n), figure(float64(low) / n), figure(float64(high) / n)}
+	lowest, highest := alerts.ConformalInterval(len(p), calibration, asked, 0.95)
+	return plantedRate{asked, share(flagged), share(low), share(high), share(lowest), share(highest)}
 }
 
 // removals is the most customers whose events are removed one by one.

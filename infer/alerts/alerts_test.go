@@ -54,6 +54,45 @@ func TestInterval(t *testing.T) {
 	}
 }
 
+// The interval is held against draws of the share and of the journeys.
+func TestConformalInterval(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for _, test := range []struct {
+		fresh, calibration int
+		alpha              float64
+	}{{2000, 640, 0.01}, {500, 100, 0.05}, {300, 5000, 0.1}} {
+		low, high := ConformalInterval(test.fresh, test.calibration, test.alpha, 0.95)
+		const draws = 2000
+		outside := 0
+		for range draws {
+			calibration := make([]float64, test.calibration)
+			for i := range calibration {
+				calibration[i] = random.Float64()
+			}
+			slices.Sort(calibration)
+			k := int(test.alpha * float64(test.calibration+1))
+			flagged := 0
+			for range test.fresh {
+				if random.Float64() < calibration[k-1] {
+					flagged++
+				}
+			}
+			if flagged < low || flagged > high {
+				outside++
+			}
+		}
+		if share := float64(outside) / draws; share > 0.065 || share < 0.02 {
+			t.Errorf("%+v: %d to %d leaves %.3f out, want about .05", test, low, high, share)
+		}
+		if l, h := Interval(test.fresh, test.alpha, 0.95); high-low < h-l {
+			t.Errorf("%+v: %d to %d, narrower than without the chance of calibration, %d to %d", test, low, high, l, h)
+		}
+	}
+	if low, high := ConformalInterval(1000, 98, 0.01, 0.95); low != 0 || high != 0 {
+		t.Errorf("98 journeys flag %d to %d of 1,000 at 1 %%, want none", low, high)
+	}
+}
+
 // The worked example of Benjamini and Hochberg's section 3.2, in adjusted form.
 func TestAdjust(t *testing.T) {
 	p := []float64{0.4262, 0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240, 0.5719, 0.6528, 0.7590, 1}

@@ -40,16 +40,49 @@ func Interval(n int, p, coverage float64) (low, high int) {
 	return low, high
 }
 
+// ConformalInterval is the range that the number of fresh normal journeys with a
+// conformal p-value of at most alpha lies in with at least that probability, as
+// much left out on either side at most. Unlike [Interval] it holds the chance of
+// the calibration set, too: among n calibration journeys the true share flagged is
+// itself random, Beta(k, n+1-k) for k = floor(alpha (n+1)) (Vovk, Conditional
+// validity of inductive conformal predictors, 2012), so that the number of fresh
+// ones has the beta-binomial distribution.
+func ConformalInterval(fresh, calibration int, alpha, coverage float64) (low, high int) {
+	a := math.Floor(alpha * float64(calibration+1))
+	if a == 0 {
+		return 0, 0 // no p-value is that small
+	}
+	n, b := float64(fresh), float64(calibration+1)-a
+	tail, below := (1-coverage)/2, 0.0
+	low, high = -1, fresh
+	for k := range fresh + 1 {
+		x := float64(k)
+		below += math.Exp(logBeta(x+a, n-x+b) - logBeta(a, b) - logBeta(x+1, n-x+1) - math.Log(n+1))
+		if low < 0 && below > tail {
+			low = k
+		}
+		if below >= 1-tail {
+			return low, k
+		}
+	}
+	return max(low, 0), high
+}
+
+// logBeta is the logarithm of the beta function.
+func logBeta(a, b float64) float64 {
+	ab, _ := math.Lgamma(a + b)
+	la, _ := math.Lgamma(a)
+	lb, _ := math.Lgamma(b)
+	return la + lb - ab
+}
+
 // incompleteBeta is the regularised incomplete beta function I_x(a, b), by the
 // continued fraction of Abramowitz and Stegun, 26.5.8, where it converges fast.
 func incompleteBeta(a, b, x float64) float64 {
 	if x > (a+1)/(a+b+2) {
 		return 1 - incompleteBeta(b, a, 1-x)
 	}
-	ab, _ := math.Lgamma(a + b)
-	la, _ := math.Lgamma(a)
-	lb, _ := math.Lgamma(b)
-	front := math.Exp(ab-la-lb+a*math.Log(x)+b*math.Log1p(-x)) / a
+	front := math.Exp(a*math.Log(x)+b*math.Log1p(-x)-logBeta(a, b)) / a
 	return front / betaFraction(a, b, x)
 }
 
