@@ -198,6 +198,13 @@ func TestStrangeEventIsFound(t *testing.T) {
 	if at := slices.IndexFunc(score.Reasons, func(r Reason) bool { return r.Target == AnomalyTarget }); at < 0 || score.Reasons[at].Group != "event:call" {
 		t.Errorf("got reasons %+v, want event:call first", score.Reasons)
 	}
+	strange.Events[5].Type = "carrier pigeon"
+	if err := w.detect.run(encodeTokens(b.Schema, []features.Journey{strange}), nil); err != nil {
+		t.Fatal(err)
+	}
+	if parts := w.detect.parts(0); len(parts) == 0 || parts[0].Group != "event:(never seen)" {
+		t.Errorf("got parts %+v, want an event of a type that training never saw", parts)
+	}
 }
 
 func TestEventDetectorsDemandTokens(t *testing.T) {

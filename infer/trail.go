@@ -154,7 +154,7 @@ func newEventsRead(schema *features.Schema, cells []features.Cell) eventsRead {
 	r := eventsRead{schema: schema, cells: cells, numbers: len(schema.TokenColumns())}
 	_, _, cardinalities, _ := schema.TokenTable()
 	r.ids = len(cardinalities)
-	r.groups = append(r.groups, "event:", "event:")
+	r.groups = append(r.groups, "event:(none)", "event:(never seen)") // of features.MissingID and features.UnseenID
 	for _, name := range schema.Types {
 		r.groups = append(r.groups, "event:"+name)
 	}
