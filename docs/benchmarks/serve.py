@@ -37,7 +37,7 @@ TASK = HERE.parent / "tasks" / "bpic2012_loans.yaml"
 NETWORKS = "\nnetworks: {ensemble: 1, recurrent: 0}\nanomaly: {off: true}\n"
 BODIES = 64  # different requests of each kind
 EVENTS = 20  # of a journey
-SPREAD = 64  # connections of requests that come at random
+SPREAD = 64  # connections of requests that come at a rate
 CROWD = 512  # connections of those who ask too much
 MANY, REASONS = 16, 5  # journeys of a request that overloads, and reasons of each
 JSON = "application/json"
@@ -331,7 +331,7 @@ def wrk(options, server, path, bodies, connections, seconds=None, rate=None):
     raise Failure(f"wrk: {done.stderr[-500:]}{done.stdout[-500:]}")
 
 
-def fortio(options, server, path, body, rate, seconds=None, connections=64):
+def fortio(options, server, path, body, rate, seconds=None, connections=SPREAD):
     """fortio: one request is sent again and again at a rate, whatever comes of it, as far as so many connections reach."""
     out = options.work / "fortio.json"
     out.unlink(missing_ok=True)

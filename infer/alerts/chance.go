@@ -54,7 +54,7 @@ func ConformalInterval(fresh, calibration int, alpha, coverage float64) (low, hi
 	}
 	n, b := float64(fresh), float64(calibration+1)-a
 	tail, below := (1-coverage)/2, 0.0
-	low, high = -1, fresh
+	low = -1
 	for k := range fresh + 1 {
 		x := float64(k)
 		below += math.Exp(logBeta(x+a, n-x+b) - logBeta(a, b) - logBeta(x+1, n-x+1) - math.Log(n+1))
@@ -65,7 +65,7 @@ func ConformalInterval(fresh, calibration int, alpha, coverage float64) (low, hi
 			return low, k
 		}
 	}
-	return max(low, 0), high
+	return max(low, 0), fresh
 }
 
 // logBeta is the logarithm of the beta function.
