@@ -39,8 +39,8 @@ func typeCounts(e *Encoder, row []float32) []float32 {
 
 func typeFirsts(e *Encoder, row []float32) []float32 {
 	for i := range e.types[:len(e.types)-1] {
-		if t := &e.types[i]; t.count > 0 {
-			row = append(row, narrow(inDays(t.first-e.first.time)))
+		if t := &e.types[i]; t.count > 0 || t.begun {
+			row = append(row, narrow(inDays(t.first-e.start.time)))
 		} else {
 			row = append(row, missing)
 		}

@@ -69,6 +69,9 @@ func (e *Encoder) code(c *codec) {
 		return
 	}
 	c.instant(&e.first)
+	if c.reading {
+		e.start = e.first // states are those of whole journeys: Begin is for what might have been
+	}
 	c.whole("gap", &e.lastGap, 0, 2*mostTime)
 	e.rhythm.code(c)
 	for i := range e.types {

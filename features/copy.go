@@ -8,6 +8,7 @@ func (e *Encoder) CopyFrom(o *Encoder) {
 		panic("features: CopyFrom between encoders of different schemas")
 	}
 	copy(e.profile, o.profile)
+	e.start, e.begun = o.start, o.begun
 	e.count, e.first, e.last, e.lastGap, e.rhythm = o.count, o.first, o.last, o.lastGap, o.rhythm
 	copy(e.lastIDs, o.lastIDs)
 	copy(e.types, o.types)

@@ -25,6 +25,8 @@ type Encoder struct {
 	rhythms    Rhythms // of training
 	profile    []Value // the values that Start was given, by kept field
 	count      int     // events
+	start      instant // what the journey's age counts from: its first event, unless Begin said otherwise
+	begun      bool    // Begin did
 	first      instant
 	last       instant
 	lastGap    int64   // microseconds before the last event, 0 before the journey's first
@@ -75,6 +77,7 @@ func (e *Encoder) Start(profile []Value) {
 	e.SetProfile(profile)
 	e.count, e.lastGap = 0, 0
 	clear(e.lastIDs)
+	e.start, e.begun = instant{}, false
 	e.first, e.last = instant{}, instant{}
 	e.rhythm = rhythmState{}
 	clear(e.types)
@@ -93,6 +96,18 @@ func (e *Encoder) SetProfile(profile []Value) {
 	}
 }
 
+// Begin says what a journey began with, where that event itself is left out:
+// ages count from it, and it was the first of its type, but it is no event of
+// the journey. It comes right after Start, and no later event may be older.
+//
+// When and by what a customer came says who the customer is, as the profile
+// does. Who asks what the first event did must not be told what it would have
+// meant to come later, or by something else.
+func (e *Encoder) Begin(ev *Event) {
+	e.start, e.begun = instant{time: boundTime(ev.Time), offset: ev.Offset}, true
+	e.types[e.slot(idOf(e.schema.types, ev.Type))].begin(e.start.time)
+}
+
 // Append adds the next event of the journey in constant time, amortised.
 // Events come in time order; one that is older than its predecessor is taken
 // to happen at the same time as that. Infinite numbers are missing ones.
@@ -102,6 +117,11 @@ func (e *Encoder) Append(ev *Event) {
 		now.time = max(now.time, e.last.time)
 		gap = now.time - e.last.time
 	} else {
+		if e.begun {
+			now.time = max(now.time, e.start.time)
+		} else {
+			e.start = now
+		}
 		e.first = now
 	}
 	e.rhythm.add(now, gap)

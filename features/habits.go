@@ -171,7 +171,7 @@ func (e *Encoder) silenceHabit(times []int64) Habit {
 // journey must have begun half a window before.
 func (e *Encoder) paceHabit(times []int64, window int64) Habit {
 	begin := e.at - window
-	span := min(begin-e.first.time, paceWindows*window)
+	span := min(begin-e.start.time, paceWindows*window)
 	if e.count == 0 || span < window/2 || span < paceParts {
 		return Habit{}
 	}
@@ -217,7 +217,7 @@ func (e *Encoder) burstHabit(times []int64, length int64) Habit {
 		}
 		most = max(most, i-first+1)
 	}
-	ratio := float64(length) / float64(max(e.at-e.first.time, length))
+	ratio := float64(length) / float64(max(e.at-e.start.time, length))
 	return Habit{Seen: float32(most), Expected: missing, Surprise: surprise(float64(most), float64(len(times)-most)*ratio, ratio)}
 }
 

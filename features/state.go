@@ -60,11 +60,14 @@ func logSeconds(micros int64) float64 {
 // typeState follows the events of one type.
 type typeState struct {
 	count       int
-	first, last int64 // microseconds; undefined while count is 0
+	first, last int64 // microseconds; undefined while count is 0, but for first of the type that the journey began with
+	begun       bool  // the journey began with an event of the type, which is left out
 }
 
+func (t *typeState) begin(time int64) { t.first, t.begun = time, true }
+
 func (t *typeState) add(time int64) {
-	if t.count == 0 {
+	if t.count == 0 && !t.begun {
 		t.first = time
 	}
 	t.count++

@@ -19,7 +19,7 @@ func tenure(e *Encoder, row []float32) []float32 {
 	if e.count == 0 {
 		return appendMissing(row, 2)
 	}
-	return append(row, narrow(inDays(e.at-e.first.time)), narrow(inDays(e.at-e.last.time)))
+	return append(row, narrow(inDays(e.at-e.start.time)), narrow(inDays(e.at-e.last.time)))
 }
 
 // The days between events. The median is that of the last Options.Tail events.
@@ -63,7 +63,7 @@ func silence(e *Encoder, row []float32) []float32 {
 	if e.count == 0 {
 		return appendMissing(row, 6)
 	}
-	tenure, span, recency := e.at-e.first.time, e.last.time-e.first.time, e.at-e.last.time
+	tenure, span, recency := e.at-e.start.time, e.last.time-e.start.time, e.at-e.last.time
 	toMean, toMax := missing, missing
 	if e.rhythm.gaps > 0 {
 		toMean, toMax = ratio(inDays(recency), e.meanGap()), ratio(float64(recency), float64(e.rhythm.max))
@@ -104,10 +104,10 @@ func clock(e *Encoder, row []float32) []float32 {
 		return appendMissing(row, 4)
 	}
 	row = append(row, float32(e.last.hour()), float32(e.last.weekday()))
-	if e.first.time == e.last.time {
+	if e.start.time == e.last.time {
 		return appendMissing(row, 2)
 	}
-	return append(row, float32(e.first.hour()), float32(e.first.weekday()))
+	return append(row, float32(e.start.hour()), float32(e.start.weekday()))
 }
 
 // The local day of the month, 1 to 31, and the month, 1 to 12, of the last
@@ -144,11 +144,11 @@ func season(e *Encoder, row []float32) []float32 {
 
 func quarters(e *Encoder, row []float32) []float32 {
 	times := e.tail.recent()
-	before, quarter := 0, (e.at-e.first.time)/4
+	before, quarter := 0, (e.at-e.start.time)/4
 	for k := range int64(4) {
 		after := e.count
 		if k < 3 {
-			end := e.first.time + quarter*(k+1)
+			end := e.start.time + quarter*(k+1)
 			after -= len(times) - sort.Search(len(times), func(i int) bool { return times[i].time >= end })
 		}
 		row = append(row, float32(after-before))

@@ -43,7 +43,7 @@ func (e *Encoder) AppendToken(t *Tokens) {
 	t.Events++
 	t.IDs = append(t.IDs, e.lastIDs...)
 	t.Values = append(t.Values,
-		float32(logSeconds(e.lastGap)), float32(logSeconds(e.last.time-e.first.time)), float32(math.Log1p(float64(e.count-1))),
+		float32(logSeconds(e.lastGap)), float32(logSeconds(e.last.time-e.start.time)), float32(math.Log1p(float64(e.count-1))),
 		float32(e.last.hour()), float32(e.last.weekday()))
 	for _, x := range e.tail.row(len(e.tail.times) - 1) {
 		t.Values = append(t.Values, float32(math.Copysign(math.Log1p(math.Abs(x)), x)))

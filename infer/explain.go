@@ -54,8 +54,10 @@ type EventMoment struct {
 
 	// Impact is what the event did to the final probability, by target, in
 	// probability (0.05 is five points): Final minus what it would be at the
-	// cutoff without the event, gaps between the others measured anew. NaN where
-	// the event was not taken away, before the last ExplainOptions.Last.
+	// cutoff without the event, gaps between the others measured anew. When and by
+	// what the journey began stays as it was where that is the event (see
+	// [features.Encoder.Begin]). NaN where the event was not taken away, before the
+	// last ExplainOptions.Last.
 	Impact []float64
 
 	// Shapley is the mean effect of the event over orders in which the last
@@ -215,6 +217,9 @@ func (x *explainer) walkCourse() error {
 // prefix is what the first n events, which are part of the course, come to.
 func (x *explainer) prefix(e *features.Encoder, n int) prefix {
 	p := prefix{encoder: e, events: n}
+	if n == 0 && len(x.events) > 0 {
+		p.began = &x.events[0]
+	}
 	if x.follow != nil {
 		p.states = row(x.states, n-x.from, x.follow.width)
 	}

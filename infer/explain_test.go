@@ -27,6 +27,34 @@ func withoutEvent(events []features.Event, i int) []features.Event {
 	return slices.Delete(slices.Clone(events), i, i+1)
 }
 
+// probabilitiesWithout scores a journey without an event. That of the first
+// leaves the start where it was.
+func probabilitiesWithout(t *testing.T, s *Scorer, j *features.Journey, events []features.Event, i int, at int64) []float32 {
+	t.Helper()
+	if i > 0 || len(events) == 1 {
+		return probabilitiesAt(t, s, j, withoutEvent(events, i), at)
+	}
+	return probabilitiesFrom(t, s, j, &events[0], events[1:], at)
+}
+
+// probabilitiesFrom scores a journey that began with an event which is no part
+// of it.
+func probabilitiesFrom(t *testing.T, s *Scorer, j *features.Journey, began *features.Event, events []features.Event, at int64) []float32 {
+	t.Helper()
+	w := s.workers.Get().(*worker)
+	defer s.workers.Put(w)
+	v, e := w.newVariants(), s.bundle.Schema.NewEncoder()
+	e.Start(j.Profile)
+	row, err := v.add(prefix{encoder: e, states: v.nothing, began: began}, events, at)
+	if err == nil {
+		err = v.flush()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Clone(v.row(row))
+}
+
 // checkExplanation compares an explanation, to the bit, with scoring every
 // prefix of the journey, and the journey without each event, from the start.
 func checkExplanation(t *testing.T, s *Scorer, j *features.Journey, c features.Cutoff, o ExplainOptions) *Explanation {
@@ -74,7 +102,7 @@ func checkMoment(t *testing.T, s *Scorer, j *features.Journey, c features.Cutoff
 		}
 		return
 	}
-	want := probabilitiesAt(t, s, j, withoutEvent(events, i), c.Time)
+	want := probabilitiesWithout(t, s, j, events, i, c.Time)
 	for k, impact := range m.Impact {
 		if impact != float64(e.Final[k])-float64(want[k]) {
 			t.Errorf("impact of event %d on target %d is %v, want %v - %v", i, k, impact, e.Final[k], want[k])

@@ -32,6 +32,7 @@ type prefix struct {
 	encoder *features.Encoder
 	states  []float32 // (S), nil where no network follows events
 	events  int
+	began   *features.Event // where that is none: what the journey began with, which its variants leave out or begin with
 }
 
 // newVariants returns none yet, in the worker's memory.
@@ -66,6 +67,9 @@ func (v *variants) add(p prefix, rest []features.Event, at int64) (int, error) {
 	if len(rest) > 0 {
 		e = v.encoder
 		e.CopyFrom(p.encoder)
+		if p.began != nil {
+			e.Begin(p.began)
+		}
 	}
 	for k := range rest {
 		e.Append(&rest[k])

@@ -146,5 +146,5 @@ func comparePlanted(ctx context.Context, c *console, bundle *weights.Bundle, bas
 		return nil, err
 	}
 	result.Targets = unseen.compareTargets(scores)
-	return result, unseen.compareMoments(ctx, c, bundle, scores, result)
+	return result, unseen.compareMoments(ctx, c, bundle, result)
 }

@@ -174,64 +174,54 @@ func rateOf(p []float64, calibration int, asked float64) plantedRate {
 	return plantedRate{asked, share(flagged), share(low), share(high), share(lowest), share(highest)}
 }
 
-// removals is the most customers whose events are removed one by one.
+// removals is the most customers whose events are taken away one by one.
 const removals = 1000
 
-// compareMoments removes every visible event of the first customers, one at a
-// time, has the bundle score the journey again, and compares the changes of
-// probability with the true ones.
-func (u *unseen) compareMoments(ctx context.Context, c *console, bundle *weights.Bundle, scores []infer.Score, result *planted) error {
+// compareMoments explains the first customers as moments explain does, every
+// visible event of theirs taken away, and compares the impacts with the true ones.
+func (u *unseen) compareMoments(ctx context.Context, c *console, bundle *weights.Bundle, result *planted) error {
 	scorer, err := infer.NewScorer(bundle, infer.ScorerOptions{SkipAnomaly: true})
 	if err != nil {
 		return err
 	}
-	n := min(removals, len(u.truths))
-	total := 0
-	for i := range n {
-		total += u.truths[i].Cutoff.Events
+	n, most := min(removals, len(u.truths)), 1
+	first := unseen{u.journeys[:n], u.truths[:n]}
+	for _, truth := range first.truths {
+		most = max(most, truth.Cutoff.Events)
 	}
-	shown := c.stage("removing events one by one", int64(total))
+	shown := c.stage("explaining", int64(n))
 	defer shown.end()
-	found := make([][2][]float64, n) // by customer, target, event
-	customer, event := 0, 0
-	cut := func(j *features.Journey) (features.Cutoff, bool) {
-		return features.Cutoff{Time: u.truths[0].Cutoff.Time, Events: len(j.Events)}, true
+	found := make([][2][]float64, 0, n) // by customer, target, event
+	at := 0
+	cut := func(*features.Journey) (features.Cutoff, bool) {
+		at++
+		return u.truths[at-1].Cutoff, true
 	}
-	err = scorer.Score(ctx, u.without(n), cut, func(s *infer.Score) error {
-		for event == u.truths[customer].Cutoff.Events {
-			customer, event = customer+1, 0
-		}
-		for t := range found[customer] {
-			found[customer][t] = append(found[customer][t], float64(scores[customer].Probabilities[t]-s.Probabilities[t]))
-		}
-		event++
+	err = scorer.ExplainEach(ctx, first.all(), cut, infer.ExplainOptions{Last: most}, func(e *infer.Explanation) error {
+		found = append(found, impactsOf(e))
 		shown.add()
 		return nil
 	})
+	if err != nil {
+		return err
+	}
 	for t, target := range synthetic.Targets {
 		moments := u.meanEffects(t, found)
 		cause := u.hitCauses(t, target, found)
 		cause.Tau = rankAgreement(moments)
 		result.Moments, result.Causes = append(result.Moments, moments...), append(result.Causes, cause)
 	}
-	return err
+	return nil
 }
 
-// without yields, for each of the first n customers, the history without each
-// of its events in turn. The journey is valid until the next.
-func (u *unseen) without(n int) iter.Seq2[*features.Journey, error] {
-	return func(yield func(*features.Journey, error) bool) {
-		for i := range n {
-			history := u.journeys[i].Events[:u.truths[i].Cutoff.Events]
-			shorter := features.Journey{Customer: u.journeys[i].Customer, Profile: u.journeys[i].Profile}
-			for gone := range history {
-				shorter.Events = append(append(shorter.Events[:0], history[:gone]...), history[gone+1:]...)
-				if !yield(&shorter, nil) {
-					return
-				}
-			}
+// impactsOf are the impacts of every event, by target.
+func impactsOf(e *infer.Explanation) (impacts [2][]float64) {
+	for _, ev := range e.Events {
+		for t := range impacts {
+			impacts[t] = append(impacts[t], ev.Impact[t])
 		}
 	}
+	return impacts
 }
 
 // meanEffects averages planted and found effects by event type.
