@@ -32,7 +32,8 @@ type Habit struct {
 
 	// Steady is how much of the pace that fewer events fall short of was there all
 	// along, rather than in one burst: 1 where it was even, 0 where all came in a
-	// quarter of the time. It is 0 of the busiest spans.
+	// quarter of the time, and in proportion less where the pace was kept up for a
+	// shorter time than it is compared with. It is 0 of the busiest spans.
 	Steady float32
 }
 
@@ -179,7 +180,7 @@ func (e *Encoder) paceHabit(times []int64, window int64) Habit {
 	start, _ := slices.BinarySearch(times, begin-span)
 	ratio := float64(window) / float64(span)
 	seen, expected := float64(len(times)-end), float64(end-start)*ratio
-	return Habit{narrow(seen), narrow(expected), surprise(seen, expected, ratio), steadiness(times[start:end], begin-span, span)}
+	return Habit{narrow(seen), narrow(expected), surprise(seen, expected, ratio), narrow(min(1, 1/ratio) * steadiness(times[start:end], begin-span, span))}
 }
 
 // Parts of the span that a pace is taken from, and the number of the least busy
@@ -191,7 +192,7 @@ const (
 
 // steadiness is the share of the ascending times in the least busy parts of the
 // span that begins at start, in units of what an even pace has there.
-func steadiness(times []int64, start, span int64) float32 {
+func steadiness(times []int64, start, span int64) float64 {
 	if len(times) == 0 {
 		return 0
 	}
@@ -204,7 +205,7 @@ func steadiness(times []int64, start, span int64) float32 {
 	for _, n := range counts[:paceSteady] {
 		steady += n
 	}
-	return float32(steady*paceParts) / float32(paceSteady*len(times))
+	return float64(steady*paceParts) / float64(paceSteady*len(times))
 }
 
 // burstHabit is the most events within a span of that length, beside the pace

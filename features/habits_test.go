@@ -52,7 +52,7 @@ func referenceHabit(s *Schema, j *Journey, at int64, column Column) Habit {
 		for _, n := range parts[:6] {
 			steady += n
 		}
-		return Habit{float32(seen), float32(expected), root(seen, expected, ratio), float32(steady / max(all, 1) * 8 / 6)}
+		return Habit{float32(seen), float32(expected), root(seen, expected, ratio), float32(steady / max(all, 1) * 8 / 6 * min(1, float64(span)/float64(w)))}
 	}
 	nan := float32(math.NaN())
 	switch kind, of, _ := strings.Cut(name, "_"); {

@@ -86,25 +86,22 @@ func (s *Scorer) scoreTogether(journeys []features.Journey, cutoffs []features.C
 	return err
 }
 
-// Surprises are how unlikely each event that an example sees was when it came,
-// by the name of the detector that says so.
-func (s *Scorer) Surprises(ex *features.Example) (map[string][]Surprise, error) {
+// EventScores are what an example would score for each event that it sees, were
+// that the most surprising one and all else as usual: what is unusual about an
+// event has the same scale, and the same calibration, as what is unusual about a
+// journey. It is nil where nothing reads events.
+func (s *Scorer) EventScores(ex *features.Example) ([]float32, error) {
 	w := s.workers.Get().(*worker)
 	defer s.workers.Put(w)
-	found := map[string][]Surprise{}
-	for k, e := range s.evidence {
-		d := w.detect.ofEvents[k]
-		if d == nil {
-			continue
-		}
-		d.observe(func(x Surprise) { found[e.name()] = append(found[e.name()], x) })
-		err := d.run([]features.Example{*ex})
-		d.observe(nil)
-		if err != nil {
-			return nil, err
-		}
+	found, err := w.detect.surprises(ex)
+	if err != nil || found == nil {
+		return nil, err
 	}
-	return found, nil
+	scores := make([]float32, ex.Cutoff.Events)
+	for i := range scores {
+		scores[i] = w.detect.eventScore(found, i)
+	}
+	return scores, nil
 }
 
 // spread cuts n rows into parts and does them on the scorer's workers, the

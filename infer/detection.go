@@ -100,6 +100,41 @@ func (d *detection) blend(i int) float32 {
 	return d.families.blend(func(k int) float64 { return d.ranks[k].weight * d.worth(k, i) })
 }
 
+// surprises are how unlikely each event that an example sees was when it came, by
+// the detectors that say so; nil of the others, and nil where there is none.
+func (d *detection) surprises(ex *features.Example) (found [][]Surprise, err error) {
+	for k, own := range d.ofEvents {
+		if own == nil {
+			continue
+		}
+		if found == nil {
+			found = make([][]Surprise, len(d.detectors))
+		}
+		own.observe(func(x Surprise) { found[k] = append(found[k], x) })
+		err := own.run([]features.Example{*ex})
+		own.observe(nil)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// eventScore is the blend where event i is the most surprising one of its
+// journey, and what does not read events sees nothing.
+func (d *detection) eventScore(found [][]Surprise, i int) float32 {
+	score := func(k int) float32 { return float32(-math.Log(atLeastOne(found[k][i].P, len(found[k])))) }
+	if len(d.ranks) == 0 {
+		return score(0)
+	}
+	return d.families.blend(func(k int) float64 {
+		if found[k] == nil {
+			return 0
+		}
+		return d.ranks[k].weight * d.ranks[k].worth(score(k))
+	})
+}
+
 // worth is what detector k's raw score of example i is worth.
 func (d *detection) worth(k, i int) float64 {
 	score := d.detectors[k].score(i)

@@ -31,7 +31,7 @@ func (d *detection) rankedIn(scores ...[]float32) *detection {
 	for _, s := range scores {
 		d.ranks = append(d.ranks, ranking{1 / float64(len(scores)), s, 0.5})
 	}
-	d.families = families{{0, 1}}
+	d.families = families{oneOf(1, 0, 1)}
 	return d
 }
 
@@ -56,20 +56,31 @@ func TestDetectorsAreBlendedByRank(t *testing.T) {
 	}
 }
 
+// oneOf is a family of some detectors.
+func oneOf(weight float64, members ...int) relatives {
+	return relatives{family{weight: weight}, members}
+}
+
 // Detectors of one family share a say; what one family alone sees counts whole,
-// and the others for three tenths.
+// and the others for a tenth. Weights count like likelier evidence.
 func TestFamiliesAreBlendedByTheLargest(t *testing.T) {
 	worths := []float64{1, 3, 5, math.NaN()}
 	worth := func(k int) float64 { return worths[k] }
 	for _, test := range []struct {
 		families families
 		want     float64
-	}{{families{{0, 1}}, 4}, {families{{0, 1}, {2}}, 6.2}, {families{{2}, {0, 1}}, 6.2}, {families{{0}, {1}}, 3.3}} {
+	}{
+		{families{oneOf(1, 0, 1)}, 4},
+		{families{oneOf(1, 0, 1), oneOf(1, 2)}, 5.4},
+		{families{oneOf(1, 2), oneOf(1, 0, 1)}, 5.4},
+		{families{oneOf(1, 0), oneOf(1, 1)}, 3.1},
+		{families{oneOf(math.Exp(3), 0), oneOf(1, 1)}, 4.3},
+	} {
 		if got := test.families.blend(worth); math.Abs(float64(got)-test.want) > 1e-6 {
 			t.Errorf("%v: %v, want %v", test.families, got, test.want)
 		}
 	}
-	if got := (families{{0, 3}, {2}}).blend(worth); !notFinite(got) {
+	if got := (families{oneOf(1, 0, 3), oneOf(1, 2)}).blend(worth); !notFinite(got) {
 		t.Errorf("a worth that is no number: %v, want none", got)
 	}
 }
@@ -109,7 +120,7 @@ func TestCalibrationIsValid(t *testing.T) {
 		}
 		var calibration []float32
 		for i := range n {
-			calibration = append(calibration, blendMember(families{{0, 1, 2}}, ranks, raw, i))
+			calibration = append(calibration, blendMember(families{oneOf(1, 0, 1, 2)}, ranks, raw, i))
 		}
 		slices.Sort(calibration)
 		got, want := PValue(calibration, float32(blend)), fullConformal(all)

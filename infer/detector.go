@@ -22,8 +22,8 @@ type detector interface {
 
 // evidence is what the detectors of all goroutines share.
 type evidence interface {
-	name() string    // of its calibration scores in weights.Reference.Detectors
-	family() string  // detectors of one kind of evidence, which share a say in the blend
+	name() string // of its calibration scores in weights.Reference.Detectors
+	family() family
 	weight() float64 // in its family, relative to the others'
 	newDetector() detector
 }
@@ -70,7 +70,7 @@ type Part struct {
 }
 
 // family of the detectors that read the table.
-func (*tableEvidence) family() string  { return "table" }
+func (*tableEvidence) family() family  { return ofTable }
 func (*tableEvidence) weight() float64 { return 1 }
 
 // tableEvidence is how detectors read the table: as standardised rows. It is

@@ -26,7 +26,7 @@ type expecting struct {
 }
 
 func (*expecting) name() string    { return "foreteller" }
-func (*expecting) family() string  { return "events" }
+func (*expecting) family() family  { return ofSequence }
 func (*expecting) weight() float64 { return 1 }
 
 func (s *Scorer) addForeteller(n *weights.Network, g *model.Graph) error {

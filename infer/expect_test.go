@@ -53,6 +53,10 @@ func transitionsOf(examples []features.Example) (transitions []weights.Transitio
 func TestSurprisesMatchTheReference(t *testing.T) {
 	b, journeys := journeyBundle(t, 40)
 	s := newScorer(t, b, ScorerOptions{})
+	d := s.newDetection()
+	at := func(name string) int {
+		return slices.IndexFunc(s.evidence, func(e evidence) bool { return e.name() == name })
+	}
 	n := b.Networks[slices.IndexFunc(b.Networks, func(n weights.Network) bool { return n.Role == weights.Foreteller })]
 	g, err := n.Graph()
 	if err != nil {
@@ -60,12 +64,12 @@ func TestSurprisesMatchTheReference(t *testing.T) {
 	}
 	for _, ex := range encodeTokens(b.Schema, journeys) {
 		want := slowSurprises(g, &n, b.Schema, &ex)
-		surprises, err := s.Surprises(&ex)
+		surprises, err := d.surprises(&ex)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := surprises["foreteller"]
-		if len(surprises["chain"]) != len(want) || len(got) != len(want) {
+		got := surprises[at("foreteller")]
+		if len(surprises[at("chain")]) != len(want) || len(got) != len(want) {
 			t.Fatalf("%d surprises of %d events", len(got), len(want))
 		}
 		for i := range want {
@@ -73,6 +77,40 @@ func TestSurprisesMatchTheReference(t *testing.T) {
 				t.Fatalf("event %d of %s: p-value %v, want %v", i, ex.Customer, got[i].P, want[i])
 			}
 		}
+	}
+}
+
+// TestEventScoresAreOnTheScaleOfJourneys compares the score of a journey, to
+// which the most surprising event leads, with those of its events.
+func TestEventScoresAreOnTheScaleOfJourneys(t *testing.T) {
+	b, journeys := journeyBundle(t, 40)
+	examples := encodeTokens(b.Schema, journeys)
+	if err := Calibrate(b, examples[:20], examples[20:]); err != nil {
+		t.Fatal(err)
+	}
+	for _, detectors := range [][]string{{"foreteller"}, {"chain"}, {"foreteller", "chain"}} {
+		s := newScorer(t, b, ScorerOptions{Detectors: detectors})
+		journey, err := s.AnomalyScores(examples)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range examples {
+			events, err := s.EventScores(&examples[i])
+			if err != nil || len(events) != examples[i].Cutoff.Events {
+				t.Fatalf("%d events of %d, %v", len(events), examples[i].Cutoff.Events, err)
+			}
+			if len(events) == 0 {
+				continue
+			}
+			most := slices.Max(events)
+			if most > journey[i]+1e-4 || len(detectors) == 1 && most < journey[i]-1e-4 {
+				t.Errorf("%v: an event scores %v, its journey %v", detectors, most, journey[i])
+			}
+		}
+	}
+	s := newScorer(t, b, ScorerOptions{Detectors: []string{"tails"}})
+	if events, err := s.EventScores(&examples[0]); events != nil || err != nil {
+		t.Errorf("%v, %v of the table's detectors, want none", events, err)
 	}
 }
 

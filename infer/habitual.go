@@ -39,7 +39,7 @@ func newHabitual(schema *features.Schema) *habitual {
 }
 
 func (*habitual) name() string    { return "habits" }
-func (*habitual) family() string  { return "habits" }
+func (*habitual) family() family  { return ofHabits }
 func (*habitual) weight() float64 { return 1 }
 
 func (h *habitual) newDetector() detector { return &habitDetector{habitual: h} }
@@ -88,7 +88,7 @@ func (d *habitDetector) cause(f habitFound, habits []features.Habit) (k int, mor
 
 // present is by how much more what has fallen now tells of a journey than the
 // busiest of its spans, which may be long past.
-const present = 2
+const present = 1.5
 
 // nextHabit is what a group's evidence counts beside that of the next stronger
 // group: one habit that has broken is enough, and what goes with it adds little.

@@ -38,7 +38,7 @@ func (s *successors) add(kind int32, count float32) {
 }
 
 func (*chaining) name() string    { return "chain" }
-func (*chaining) family() string  { return "types" }
+func (*chaining) family() family  { return ofTypes }
 func (*chaining) weight() float64 { return 1 }
 
 func newChaining(schema *features.Schema, transitions []weights.Transition) *chaining {

@@ -3,8 +3,6 @@ package train
 import (
 	"cmp"
 	"fmt"
-	"maps"
-	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -212,7 +210,11 @@ func (f findings) judge(t *testing.T, b *weights.Bundle, side string, detectors 
 				of.add(scores[i], calibration, tests[i].fault != "")
 			}
 		}
-		for event, score := range eventScores(t, s, b, &tests[i].example, len(detectors)) {
+		ofEvents, err := s.EventScores(&tests[i].example)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for event, score := range ofEvents {
 			events.add(score, calibration, slices.Contains(tests[i].events, event))
 		}
 	}
@@ -228,35 +230,6 @@ func scoresOf(t *testing.T, s *infer.Scorer, examples []features.Example) []floa
 	scores, err := s.AnomalyScores(examples)
 	if err != nil {
 		t.Fatal(err)
-	}
-	return scores
-}
-
-// eventScores are what the journey would score for each of its events, were it
-// the most surprising one: so one threshold serves both.
-func eventScores(t *testing.T, s *infer.Scorer, b *weights.Bundle, ex *features.Example, detectors int) []float32 {
-	t.Helper()
-	found, err := s.Surprises(ex)
-	if err != nil {
-		t.Fatal(err)
-	}
-	scores := make([]float32, ex.Cutoff.Events)
-	for i := range scores {
-		scores[i] = float32(math.Inf(-1))
-	}
-	for _, name := range slices.Sorted(maps.Keys(found)) {
-		for i, x := range found[name] {
-			score := -math.Log(-math.Expm1(float64(len(scores)) * math.Log1p(-min(x.P, 1-1e-16))))
-			if detectors != 1 { // what it is worth beside the others
-				reference := b.Reference.Detectors[name]
-				worth := -math.Log(infer.PValue(reference, float32(score)))
-				if most := float64(reference[len(reference)-1]); score > most && most > 0 {
-					worth += math.Log(score / most)
-				}
-				score = worth
-			}
-			scores[i] = max(scores[i], float32(score))
-		}
 	}
 	return scores
 }
