@@ -86,6 +86,21 @@ func (s *Scorer) scoreTogether(journeys []features.Journey, cutoffs []features.C
 	return err
 }
 
+// Surprises are how unlikely each event that an example sees was when it came,
+// by the name of the detector that says so.
+func (s *Scorer) Surprises(ex *features.Example) (map[string][]Surprise, error) {
+	w := s.workers.Get().(*worker)
+	defer s.workers.Put(w)
+	found, err := w.detect.surprises(ex)
+	named := map[string][]Surprise{}
+	for k, of := range found {
+		if of != nil {
+			named[s.evidence[k].name()] = of
+		}
+	}
+	return named, err
+}
+
 // EventScores are what an example would score for each event that it sees, were
 // that the most surprising one and all else as usual: what is unusual about an
 // event has the same scale, and the same calibration, as what is unusual about a

@@ -53,10 +53,6 @@ func transitionsOf(examples []features.Example) (transitions []weights.Transitio
 func TestSurprisesMatchTheReference(t *testing.T) {
 	b, journeys := journeyBundle(t, 40)
 	s := newScorer(t, b, ScorerOptions{})
-	d := s.newDetection()
-	at := func(name string) int {
-		return slices.IndexFunc(s.evidence, func(e evidence) bool { return e.name() == name })
-	}
 	n := b.Networks[slices.IndexFunc(b.Networks, func(n weights.Network) bool { return n.Role == weights.Foreteller })]
 	g, err := n.Graph()
 	if err != nil {
@@ -64,12 +60,12 @@ func TestSurprisesMatchTheReference(t *testing.T) {
 	}
 	for _, ex := range encodeTokens(b.Schema, journeys) {
 		want := slowSurprises(g, &n, b.Schema, &ex)
-		surprises, err := d.surprises(&ex)
+		surprises, err := s.Surprises(&ex)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := surprises[at("foreteller")]
-		if len(surprises[at("chain")]) != len(want) || len(got) != len(want) {
+		got := surprises["foreteller"]
+		if len(surprises["chain"]) != len(want) || len(got) != len(want) {
 			t.Fatalf("%d surprises of %d events", len(got), len(want))
 		}
 		for i := range want {

@@ -23,14 +23,13 @@ type expecting struct {
 // leafCells are the attributes to be foretold, (events, cells).
 const leafCells = "cells"
 
-// newCells gathers the attributes of the events of journeys, as far as
-// examples see them.
-func newCells(s *features.Schema, examples []features.Example) *journeys {
+// newCells gathers the attributes of the events of journeys.
+func newCells(s *features.Schema, seen []*features.Tokens) *journeys {
 	j := &journeys{events: map[string][]float32{}}
 	cells := s.Cells()
 	width := len(cells)
 	before := make([]float32, width)
-	for _, t := range seenTokens(examples) {
+	for _, t := range seen {
 		start := max(0, t.Events-mostEvents)
 		if t.Events == 0 {
 			continue

@@ -14,10 +14,13 @@ import (
 const foretoldEpochs = 40
 
 // foreteller trains the anomaly network of the sequence on the training part,
-// and counts what follows what.
+// and counts what follows what. Training journeys of its own say when to stop:
+// the validation part calibrates, and may choose nothing.
 func (r *run) foreteller(ctx context.Context, b *weights.Bundle) error {
 	p := r.prepared
-	problem := &expecting{corrupt: 0.05, training: newCells(p.Schema, p.Normal()), validating: newCells(p.Schema, p.Validation)}
+	seen := seenTokens(p.Normal())
+	fitted, stopping := everyTenth(seen)
+	problem := &expecting{corrupt: 0.05, training: newCells(p.Schema, fitted), validating: newCells(p.Schema, stopping)}
 	events := len(problem.training.events[model.InputEventType])
 	if events == 0 || len(problem.validating.stretches) == 0 {
 		return nil
@@ -40,8 +43,24 @@ func (r *run) foreteller(ctx context.Context, b *weights.Bundle) error {
 		return err
 	}
 	b.Networks = append(b.Networks, weights.Network{Name: s.name, Role: weights.Foreteller, Saved: r.saved(network), Params: params})
-	b.Reference.Transitions = countTransitions(seenTokens(p.Normal()))
+	b.Reference.Transitions = countTransitions(seen)
 	return nil
+}
+
+// everyTenth parts every tenth journey from the others; too few stay whole on
+// both sides.
+func everyTenth(journeys []*features.Tokens) (others, tenth []*features.Tokens) {
+	if len(journeys) < 10 {
+		return journeys, journeys
+	}
+	for i, t := range journeys {
+		if i%10 == 9 {
+			tenth = append(tenth, t)
+		} else {
+			others = append(others, t)
+		}
+	}
+	return others, tenth
 }
 
 // countTransitions counts how often each type follows the two before it.
