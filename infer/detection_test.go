@@ -62,7 +62,7 @@ func oneOf(weight float64, members ...int) relatives {
 }
 
 // Detectors of one family share a say; what one family alone sees counts whole,
-// and the others for a tenth. Weights count like likelier evidence.
+// and the others for a part. Weights count like likelier evidence.
 func TestFamiliesAreBlendedByTheLargest(t *testing.T) {
 	worths := []float64{1, 3, 5, math.NaN()}
 	worth := func(k int) float64 { return worths[k] }
@@ -71,10 +71,10 @@ func TestFamiliesAreBlendedByTheLargest(t *testing.T) {
 		want     float64
 	}{
 		{families{oneOf(1, 0, 1)}, 4},
-		{families{oneOf(1, 0, 1), oneOf(1, 2)}, 5.4},
-		{families{oneOf(1, 2), oneOf(1, 0, 1)}, 5.4},
-		{families{oneOf(1, 0), oneOf(1, 1)}, 3.1},
-		{families{oneOf(math.Exp(3), 0), oneOf(1, 1)}, 4.3},
+		{families{oneOf(1, 0, 1), oneOf(1, 2)}, 5.6},
+		{families{oneOf(1, 2), oneOf(1, 0, 1)}, 5.6},
+		{families{oneOf(1, 0), oneOf(1, 1)}, 3.15},
+		{families{oneOf(math.Exp(3), 0), oneOf(1, 1)}, 4.45},
 	} {
 		if got := test.families.blend(worth); math.Abs(float64(got)-test.want) > 1e-6 {
 			t.Errorf("%v: %v, want %v", test.families, got, test.want)

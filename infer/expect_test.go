@@ -110,6 +110,39 @@ func TestEventScoresAreOnTheScaleOfJourneys(t *testing.T) {
 	}
 }
 
+// TestMeaningOfEvents asks what deviations of single events mean, by default and
+// where the task has a word about their type.
+func TestMeaningOfEvents(t *testing.T) {
+	b, _ := journeyBundle(t, 4)
+	group := "event:" + b.Schema.Types[0]
+	for _, test := range []struct {
+		attribute string
+		sign      float64
+		wish      weights.Sense
+		want      Direction
+	}{
+		{features.CellType, 0, "", Mixed},
+		{features.CellType, 0, weights.Good, Positive},
+		{features.CellType, 0, weights.Bad, Negative},
+		{features.CellGap, 1, "", Negative},
+		{features.CellGap, 1, weights.Bad, Positive},
+		{"amount", 1, "", Positive},
+		{"amount", -1, weights.Bad, Positive},
+		{"amount", 0, weights.Bad, Mixed},
+	} {
+		s, err := newSenses(b.Schema, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if test.wish != "" {
+			s.groups[group] = signOf(test.wish)
+		}
+		if got := s.meaning(&Part{Group: group, Column: -1, Attribute: test.attribute, Sign: test.sign}); got != test.want {
+			t.Errorf("%s %+g where the type is %q: %s, want %s", test.attribute, test.sign, test.wish, got, test.want)
+		}
+	}
+}
+
 func slowSurprises(g *model.Graph, n *weights.Network, schema *features.Schema, ex *features.Example) (p []float64) {
 	cells, events := schema.Cells(), ex.Tokens.Events
 	truth := make([]float32, events*len(cells))

@@ -79,7 +79,7 @@ var (
 // otherFamilies is the part of what the families say that are not the strangest.
 // The larger it is, the better is found what shows a little everywhere, and the
 // worse what shows in one place alone.
-const otherFamilies = 0.1
+const otherFamilies = 0.15
 
 // families gathers detectors by the kind of their evidence.
 type families []relatives

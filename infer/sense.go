@@ -88,6 +88,9 @@ func (s *senses) of(p *Part) float64 {
 		return p.Sign * s.signs[p.Column]
 	}
 	sign, ok := s.groups[p.Group]
+	if p.Attribute == features.CellType {
+		return sign // one more of its type, which means nothing by default
+	}
 	if !ok {
 		sign = 1
 	}
