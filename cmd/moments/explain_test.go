@@ -170,10 +170,11 @@ func TestExplainAgreesWithScore(t *testing.T) {
 	if got := scoreOf(-1); math.Abs(got-final) > 1e-6 {
 		t.Errorf("final score %v, want %v as score says", final, got)
 	}
-	// Without the last event score would cut the journey earlier, at the one before.
-	for i, event := range e.Events[:len(e.Events)-1] {
-		if want := final - scoreOf(i); math.Abs(float64(event.Impact["won"])-want) > 1e-6 {
-			t.Errorf("impact of event %d is %v, want %v", i, event.Impact["won"], want)
+	// Without the last event score would cut the journey earlier, at the one before,
+	// and without the first it would let the journey begin later.
+	for i := 1; i < len(e.Events)-1; i++ {
+		if got, want := float64(e.Events[i].Impact["won"]), final-scoreOf(i); math.Abs(got-want) > 1e-6 {
+			t.Errorf("impact of event %d is %v, want %v", i, got, want)
 		}
 	}
 	for i := 1; i < len(e.Next); i++ {
