@@ -135,6 +135,49 @@ func categoryCountColumns(s *Schema) []Column {
 	return columns
 }
 
+// Per level of the attributes that are dated: how long ago it was met last. A
+// rating has two, what lies below the middle of its range and what lies above.
+
+func levelRecencyColumns(s *Schema) []Column {
+	var columns []Column
+	for _, code := range s.compiled.categories {
+		if !code.Dated {
+			continue
+		}
+		for _, level := range code.Levels {
+			columns = append(columns, grouped("attribute:"+code.Name, "recency_days("+level+")")...)
+		}
+	}
+	for _, code := range s.compiled.numbers {
+		if code.Dated {
+			columns = append(columns, grouped("attribute:"+code.Name, "recency_days(below middle)", "recency_days(above middle)")...)
+		}
+	}
+	return columns
+}
+
+func levelRecencies(e *Encoder, row []float32) []float32 {
+	for i := range e.categories {
+		for k, last := range e.categories[i].lasts {
+			row = append(row, e.daysSince(last, e.categories[i].counts[k] > 0))
+		}
+	}
+	for i := range e.numbers {
+		if n := &e.numbers[i]; e.schema.numbers[i].Dated {
+			row = append(row, e.daysSince(n.lastBelow, n.below > 0), e.daysSince(n.lastAbove, n.above > 0))
+		}
+	}
+	return row
+}
+
+// daysSince is how long ago something was, missing where it never was.
+func (e *Encoder) daysSince(time int64, was bool) float32 {
+	if !was {
+		return missing
+	}
+	return narrow(inDays(e.at - time))
+}
+
 func categoryCounts(e *Encoder, row []float32) []float32 {
 	for i := range e.categories {
 		c := &e.categories[i]

@@ -81,6 +81,9 @@ func (e *Encoder) code(c *codec) {
 	}
 	for i := range e.numbers {
 		e.numbers[i].code(c)
+		if e.schema.numbers[i].Dated {
+			e.numbers[i].codeDates(c)
+		}
 	}
 	for i := range e.categories {
 		levels := len(e.schema.categories[i].Levels)
@@ -117,6 +120,13 @@ func (n *numberState) code(c *codec) {
 	}
 }
 
+func (n *numberState) codeDates(c *codec) {
+	c.count("low ratings", &n.below)
+	c.count("high ratings", &n.above)
+	c.time(&n.lastBelow)
+	c.time(&n.lastAbove)
+}
+
 func (s *categoryState) code(c *codec, levels int) {
 	c.id("category", &s.last, levels)
 	s.distinct = 0
@@ -131,6 +141,9 @@ func (s *categoryState) code(c *codec, levels int) {
 		n := int64(s.counts[i])
 		c.whole("events of a level", &n, 0, math.MaxInt32)
 		s.counts[i] = int32(n)
+	}
+	for i := range s.lasts {
+		c.time(&s.lasts[i])
 	}
 }
 

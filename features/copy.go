@@ -23,6 +23,7 @@ func (c *categoryState) copyFrom(o *categoryState) {
 	c.last, c.distinct = o.last, o.distinct
 	copy(c.met, o.met)
 	copy(c.counts, o.counts)
+	copy(c.lasts, o.lasts)
 }
 
 // copyFrom copies the events kept.

@@ -62,7 +62,7 @@ func (s *Schema) NewEncoder() *Encoder {
 		lastIDs:    make([]int32, 1+len(c.categories)),
 	}
 	for i := range e.categories {
-		e.categories[i].init(len(c.categories[i].Levels), s.Options.LevelCounts)
+		e.categories[i].init(len(c.categories[i].Levels), s.Options.LevelCounts, c.categories[i].Dated)
 	}
 	e.windows.init(s)
 	e.tail.init(s)
@@ -134,12 +134,15 @@ func (e *Encoder) Append(ev *Event) {
 	for i := range e.numbers {
 		x := number(valueAt(ev.Values, e.schema.numbers[i].at))
 		e.numbers[i].add(x)
+		if code := &e.schema.numbers[i]; code.Dated {
+			e.numbers[i].date(x-code.Middle, now.time)
+		}
 		e.tail.pushNumber(x)
 	}
 	for i := range e.categories {
 		code := &e.schema.categories[i]
 		id := idOf(code.ids, valueAt(ev.Values, code.at).Text)
-		e.categories[i].add(id)
+		e.categories[i].add(id, now.time)
 		e.lastIDs[1+i] = id
 	}
 }

@@ -90,6 +90,7 @@ type Fitter struct {
 	types      levelStats
 	windows    windowStats
 	rhythm     rhythmStats
+	answers    answerStats
 	call       int // number of the current Add
 }
 
@@ -121,6 +122,7 @@ func (f *Fitter) Add(j *Journey, c Cutoff) {
 			f.attributes[k].add(valueAt(events[i].Values, k), f.call, fresh)
 		}
 	}
+	f.answers.add(events, seen)
 	f.windows.add(events, c.Time)
 	f.rhythm.add(events, seen, c.Time)
 	f.events += max(0, len(events)-seen)
@@ -149,10 +151,28 @@ func (f *Fitter) Schema() (*Schema, error) {
 		s.Windows = f.windows.choose(f.options.MaxWindows)
 		s.Rhythms = f.rhythm.close()
 	}
+	if s.Rhythms.OneMoment {
+		s.Answers = f.answers.choose(s.Types[:s.Frequent])
+		f.date(s.Attributes)
+	}
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// date marks the attributes whose columns tell how long ago each level was met
+// last: those of few levels, and ratings. As counts per type and window they
+// help with one cutoff for all.
+func (f *Fitter) date(attributes []FieldSummary) {
+	for i := range attributes {
+		a, numbers := &attributes[i], &f.attributes[i].numbers
+		if a.Kind == Categorical {
+			a.Dated = a.Dropped == "" && len(a.Levels) <= f.options.LevelCounts
+		} else if a.Dated = a.Dropped == "" && numbers.rates(); a.Dated {
+			a.Middle = numbers.low/2 + numbers.high/2
+		}
+	}
 }
 
 // valueAt is a cell of a row that may be short or nil.

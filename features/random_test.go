@@ -57,7 +57,8 @@ func randomJourney(r *rand.Rand, customer int, most int) *Journey {
 
 const at0 int64 = 1_600_000_000 * Second
 
-// fitShop fits a schema on n random journeys cut at their end.
+// fitShop fits a schema on n random journeys cut at their end. It has what is
+// else fitted with one cutoff for all, too: answers, and dated attributes.
 func fitShop(t testing.TB, options Options, n int) (*Schema, []*Journey, []Cutoff) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(7, 11))
@@ -73,6 +74,13 @@ func fitShop(t testing.TB, options Options, n int) (*Schema, []*Journey, []Cutof
 	}
 	s, err := f.Schema()
 	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Frequent > 2 {
+		s.Answers = []Answer{{Type: 0, By: 2}, {Type: 1, By: 0}}
+	}
+	s.Attributes[1].Dated, s.Attributes[3].Dated, s.Attributes[3].Middle = true, true, 2
+	if err := s.Validate(); err != nil {
 		t.Fatal(err)
 	}
 	return s, journeys, cuts

@@ -161,20 +161,20 @@ func (r *reference) column(kind string) string {
 }
 
 func (r *reference) types() {
+	for _, a := range r.schema.Answers {
+		kind, by := r.schema.Types[a.Type], r.schema.Types[a.By]
+		r.out["event:"+kind+"/unanswered_days("+by+")"] = r.unanswered(kind, by)
+	}
 	r.out["timing/other_events"] = r.count(func(_ int, e Event) bool { return r.column(e.Type) == "" })
 	for k, kind := range r.schema.Types[:r.schema.Frequent] {
 		group := "event:" + kind
 		is := func(_ int, e Event) bool { return e.Type == kind }
 		r.out[group+"/count"] = r.count(is)
-		r.out[group+"/first_days"], r.out[group+"/recency_days"] = math.NaN(), math.NaN()
+		r.out[group+"/first_days"] = math.NaN()
 		if i := slices.IndexFunc(r.events, func(e Event) bool { return e.Type == kind }); i >= 0 {
 			r.out[group+"/first_days"] = days(r.events[i].Time - r.events[0].Time)
 		}
-		for _, e := range r.events {
-			if e.Type == kind {
-				r.out[group+"/recency_days"] = days(r.at - e.Time)
-			}
-		}
+		r.out[group+"/recency_days"] = r.recency(func(e Event) bool { return e.Type == kind })
 		for _, w := range r.schema.Windows {
 			if k < r.schema.Options.WindowTypes {
 				r.out[group+"/count_"+FormatDuration(w)] = r.count(func(i int, e Event) bool { return is(i, e) && r.at-e.Time < w })
@@ -183,11 +183,35 @@ func (r *reference) types() {
 	}
 }
 
+// recency is the days since the last event that a condition holds for.
+func (r *reference) recency(holds func(Event) bool) float64 {
+	since := math.NaN()
+	for _, e := range r.events {
+		if holds(e) {
+			since = days(r.at - e.Time)
+		}
+	}
+	return since
+}
+
+// unanswered is the recency of the last event of a type that no event of
+// another came after.
+func (r *reference) unanswered(kind, by string) float64 {
+	is := func(kind string) func(Event) bool { return func(e Event) bool { return e.Type == kind } }
+	since, answered := r.recency(is(kind)), r.recency(is(by))
+	if answered <= since {
+		return math.NaN()
+	}
+	return since
+}
+
 func (r *reference) attributes() {
 	for k, field := range r.schema.Attributes {
 		group := "attribute:" + field.Name
 		if field.Kind == Numeric {
 			r.number(group, k)
+			r.out[group+"/recency_days(below middle)"] = r.recency(func(e Event) bool { return number(valueAt(e.Values, k)) < field.Middle })
+			r.out[group+"/recency_days(above middle)"] = r.recency(func(e Event) bool { return number(valueAt(e.Values, k)) > field.Middle })
 			continue
 		}
 		texts := r.texts(k)
@@ -203,7 +227,9 @@ func (r *reference) attributes() {
 			continue
 		}
 		for _, level := range field.Levels {
-			r.out[group+"/count("+level+")"] = r.count(func(_ int, e Event) bool { return valueAt(e.Values, k).Text == level })
+			is := func(e Event) bool { return valueAt(e.Values, k).Text == level }
+			r.out[group+"/count("+level+")"] = r.count(func(_ int, e Event) bool { return is(e) })
+			r.out[group+"/recency_days("+level+")"] = r.recency(is)
 		}
 	}
 }

@@ -10,7 +10,7 @@ func (e *Encoder) Size() int {
 		n += len(e.profile[i].Text)
 	}
 	for i := range e.categories {
-		n += sizeOf(e.categories[i].met) + sizeOf(e.categories[i].counts)
+		n += sizeOf(e.categories[i].met) + sizeOf(e.categories[i].counts) + sizeOf(e.categories[i].lasts)
 	}
 	n += sizeOf(e.windows.edges) + sizeOf(e.windows.ends) + sizeOf(e.windows.cells)
 	return n + sizeOf(e.tail.times) + sizeOf(e.tail.types) + sizeOf(e.tail.numbers)

@@ -85,6 +85,21 @@ type numberState struct {
 	change    float64 // the last value less the one before
 	changes   float64 // sum of the absolute differences between neighbours
 	rises     int     // values above the one before
+
+	// Of a dated attribute: the values on either side of its middle, and the time
+	// of the last of them, undefined while there is none.
+	below, above         int
+	lastBelow, lastAbove int64
+}
+
+// date meets a value that lies so far above the middle.
+func (n *numberState) date(over float64, time int64) {
+	switch {
+	case over < 0:
+		n.below, n.lastBelow = n.below+1, time
+	case over > 0:
+		n.above, n.lastAbove = n.above+1, time
+	}
 }
 
 func (n *numberState) add(x float64) {
@@ -123,12 +138,17 @@ type categoryState struct {
 	distinct int      // set bits
 	counted  bool     // there are few levels
 	counts   []int32  // occurrences of each known level then
+	lasts    []int64  // and the last time of each, undefined while there is none; none where the attribute is not dated
 }
 
-func (c *categoryState) init(levels, counted int) {
+func (c *categoryState) init(levels, counted int, dated bool) {
 	c.met = make([]uint64, (levels+FirstKnownID+63)/64)
-	if c.counted = levels <= counted; c.counted {
-		c.counts = make([]int32, levels)
+	if c.counted = levels <= counted; !c.counted {
+		return
+	}
+	c.counts = make([]int32, levels)
+	if dated {
+		c.lasts = make([]int64, levels)
 	}
 }
 
@@ -136,9 +156,10 @@ func (c *categoryState) reset() {
 	c.last, c.distinct = MissingID, 0
 	clear(c.met)
 	clear(c.counts)
+	clear(c.lasts)
 }
 
-func (c *categoryState) add(id int32) {
+func (c *categoryState) add(id int32, time int64) {
 	if id == MissingID {
 		return
 	}
@@ -148,5 +169,8 @@ func (c *categoryState) add(id int32) {
 	c.met[word] |= bit
 	if k := int(id) - FirstKnownID; k >= 0 && k < len(c.counts) {
 		c.counts[k]++
+		if c.lasts != nil {
+			c.lasts[k] = time
+		}
 	}
 }

@@ -87,6 +87,8 @@ type numberStats struct {
 	high     float64
 	whole    bool // so far all whole and all different
 	distinct map[float64]struct{}
+	grades   map[float64]struct{} // the different values while they may be those of a rating
+	measures bool                 // they are not
 }
 
 const maxCountedNumbers = 1 << 17
@@ -96,6 +98,7 @@ func (s *numberStats) add(x float64) {
 		s.low, s.high, s.whole, s.distinct = x, x, true, make(map[float64]struct{})
 	}
 	s.values++
+	s.grade(x)
 	s.low, s.high = min(s.low, x), max(s.high, x)
 	if !s.whole || len(s.distinct) >= maxCountedNumbers {
 		return
@@ -106,6 +109,26 @@ func (s *numberStats) add(x float64) {
 	}
 	s.distinct[x] = struct{}{}
 }
+
+// maxGrades is the most values of a rating.
+const maxGrades = 10
+
+// grade remembers the values of what may be a rating: few whole numbers.
+func (s *numberStats) grade(x float64) {
+	if s.measures {
+		return
+	}
+	if s.grades == nil {
+		s.grades = make(map[float64]struct{})
+	}
+	s.grades[x] = struct{}{}
+	if x != math.Trunc(x) || len(s.grades) > maxGrades {
+		s.measures, s.grades = true, nil
+	}
+}
+
+// rates says whether the numbers were those of a rating.
+func (s *numberStats) rates() bool { return len(s.grades) > 1 }
 
 // identifies says whether the numbers are whole and all different although
 // chance would have repeated some: n draws from a range of r values are all

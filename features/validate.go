@@ -14,7 +14,7 @@ func (s *Schema) Validate() error {
 	if s.Version != schemaVersion {
 		return fmt.Errorf("features: schema has version %d, want %d", s.Version, schemaVersion)
 	}
-	steps := []func() error{s.Options.validate, s.validateFields, s.validateTypes, s.validateWindows, s.validateRhythms, s.validateColumns, s.validateHabits}
+	steps := []func() error{s.Options.validate, s.validateFields, s.validateTypes, s.validateWindows, s.validateAnswers, s.validateRhythms, s.validateColumns, s.validateHabits}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return err
@@ -35,7 +35,18 @@ func (s *Schema) validateFields() error {
 	if err := checkFields("profile", s.Layout.Profile, s.Profile); err != nil {
 		return err
 	}
-	return checkFields("attributes", s.Layout.Event, s.Attributes)
+	if err := checkFields("attributes", s.Layout.Event, s.Attributes); err != nil {
+		return err
+	}
+	for _, a := range s.Attributes {
+		if !(math.Abs(a.Middle) <= math.MaxFloat32) {
+			return fmt.Errorf("features: schema: attribute %q has the middle %g, want a finite one", a.Name, a.Middle)
+		}
+		if a.Dated && len(a.Levels) > s.Options.LevelCounts {
+			return fmt.Errorf("features: schema: attribute %q of %d levels is dated, want %d levels or fewer", a.Name, len(a.Levels), s.Options.LevelCounts)
+		}
+	}
+	return nil
 }
 
 // checkFields compares the summaries with the layout.
