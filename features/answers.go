@@ -7,17 +7,17 @@ import (
 
 // An Answer is a pair of event types of which one answers the other, as a
 // solution does a complaint: in training nearly every event of the one came
-// after an event of the other that was not answered yet. What such an event
-// meant is often over once it is answered.
+// after an event of the other that was not answered yet, and more of these were
+// answered than not. What such an event meant is often over once it is answered.
 type Answer struct {
 	Type int `json:"type"` // in Schema.Types, among the frequent ones
 	By   int `json:"by"`
 }
 
 const (
-	maxAnswerTypes = 64  // more different types than that are not looked at for answers
+	maxAnswerTypes = 64  // with more different types than that, none is looked at for answers
 	answerShare    = 0.9 // of the answers that come after what they answer
-	answeredShare  = 0.2 // of what is answered, at least; what is so much rarer comes after it by chance
+	answeredShare  = 0.5 // of what is answered, at least: what is rarer comes after it by chance
 )
 
 // answerStats counts how often events of one type come after one of another
@@ -29,8 +29,9 @@ type answerStats struct {
 	met    [maxAnswerTypes][maxAnswerTypes]int // [type][by]
 }
 
-// add meets a journey of which so many events were counted before.
-func (s *answerStats) add(events []Event, seen int) {
+// add meets the events of a journey that was not met before: a second cut of it
+// at the same moment holds no others.
+func (s *answerStats) add(events []Event) {
 	for i := range events {
 		s.know(events[i].Type)
 	}
@@ -40,11 +41,9 @@ func (s *answerStats) add(events []Event, seen int) {
 	var since [maxAnswerTypes]uint64 // by type: the set of the types met since its last event
 	for i := range events {
 		by := s.ids[events[i].Type]
-		if i >= seen {
-			s.events[by]++
-			for open := since[by]; open != 0; open &= open - 1 {
-				s.met[bits.TrailingZeros64(open)][by]++
-			}
+		s.events[by]++
+		for open := since[by]; open != 0; open &= open - 1 {
+			s.met[bits.TrailingZeros64(open)][by]++
 		}
 		for other := range len(s.ids) {
 			since[other] |= 1 << by

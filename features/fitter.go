@@ -115,6 +115,9 @@ func (f *Fitter) Add(j *Journey, c Cutoff) {
 		}
 	}
 	events := j.Events[:min(max(c.Events, 0), len(j.Events))]
+	if !known {
+		f.answers.add(events)
+	}
 	for i := range events {
 		fresh := i >= seen // the first occurrence of a level beyond what earlier cuts showed
 		f.types.add(events[i].Type, f.call, fresh)
@@ -122,7 +125,6 @@ func (f *Fitter) Add(j *Journey, c Cutoff) {
 			f.attributes[k].add(valueAt(events[i].Values, k), f.call, fresh)
 		}
 	}
-	f.answers.add(events, seen)
 	f.windows.add(events, c.Time)
 	f.rhythm.add(events, seen, c.Time)
 	f.events += max(0, len(events)-seen)

@@ -174,6 +174,7 @@ func (t *targeted) classification(g *model.Graph) *classification {
 
 func (t *targeted) fitTabular(ctx context.Context, i int) error {
 	s := t.schedule(fmt.Sprintf("classifier-%d", i), mix(t.config.Seed, uint64(i)))
+	s.weightDecay = t.config.WeightDecay
 	network := t.tabular()
 	g, err := model.Build(network)
 	if err != nil {
@@ -431,7 +432,7 @@ func (r *run) schedule(name string, seed uint64) schedule {
 	c := r.config
 	s := schedule{
 		name: name, epochs: c.Epochs, patience: c.Patience, batch: c.Batch, micro: c.MicroBatch, threads: c.Threads,
-		learningRate: c.LearningRate, weightDecay: c.WeightDecay, clip: c.Clip, dropout: float32(c.Dropout), seed: seed,
+		learningRate: c.LearningRate, weightDecay: c.EventsDecay, clip: c.Clip, dropout: float32(c.Dropout), seed: seed,
 		progress: r.options.Progress,
 	}
 	if r.options.Checkpoint != "" {

@@ -50,7 +50,7 @@ Keys of "networks" in the task file, with their defaults:
 		{"patience", d.Patience, "passes without a better validation loss before the end"},
 		{"batch", d.Batch, "examples a step"},
 		{"learning_rate", d.LearningRate, "of AdamW, constant"},
-		{"weight_decay", d.WeightDecay, "of AdamW"},
+		{"weight_decay", d.WeightDecay, fmt.Sprintf("of AdamW; by default %g of networks that read events one by one", d.EventsDecay)},
 		{"dropout", d.Dropout, "share of the units left out in a step"},
 		{"positive_weight", d.PositiveWeight, "of positive examples in the loss; probabilities are corrected for it"},
 		{"recurrent", d.Recurrent, "further networks that follow the events one by one, every second one beside the table; the blend takes those that help on the validation split; 0 for none"},
