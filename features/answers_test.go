@@ -37,7 +37,7 @@ func complaint(r *rand.Rand, customer int) *Journey {
 }
 
 // fitComplaints fits a schema on journeys cut at one moment or at many.
-func fitComplaints(t *testing.T, oneMoment bool, backwards bool, change func(*Journey)) *Schema {
+func fitComplaints(t *testing.T, least int, oneMoment bool, backwards bool, change func(*Journey)) *Schema {
 	t.Helper()
 	r := rand.New(rand.NewPCG(5, 6))
 	var journeys []*Journey
@@ -49,7 +49,7 @@ func fitComplaints(t *testing.T, oneMoment bool, backwards bool, change func(*Jo
 	if backwards {
 		slices.Reverse(journeys)
 	}
-	f := NewFitter(Layout{Event: []Field{{"price", Numeric}, {"stars", Numeric}, {"channel", Categorical}}}, Options{})
+	f := NewFitter(Layout{Event: []Field{{"price", Numeric}, {"stars", Numeric}, {"channel", Categorical}}}, Options{Detailed: least})
 	for i, j := range journeys {
 		at := at0 + 100*Day
 		if !oneMoment {
@@ -62,6 +62,14 @@ func fitComplaints(t *testing.T, oneMoment bool, backwards bool, change func(*Jo
 		t.Fatal(err)
 	}
 	return s
+}
+
+func TestFewCustomersAreNotDetailed(t *testing.T) {
+	for _, least := range []int{0, 301} {
+		if got := special(fitComplaints(t, least, true, false, func(*Journey) {})); got != nil {
+			t.Errorf("300 customers, at least %d wanted: got %q, want none", least, got)
+		}
+	}
 }
 
 // special are the columns of answers and of dated attributes.
@@ -102,11 +110,11 @@ func TestAnswersAreFound(t *testing.T) {
 		}, rated},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s := fitComplaints(t, test.one, false, test.change)
+			s := fitComplaints(t, 300, test.one, false, test.change)
 			if got := special(s); !slices.Equal(got, test.want) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
-			if other := fitComplaints(t, test.one, true, test.change); test.one && other.Hash() != s.Hash() {
+			if other := fitComplaints(t, 300, test.one, true, test.change); test.one && other.Hash() != s.Hash() {
 				t.Error("another order of the journeys, another schema")
 			}
 		})
@@ -114,7 +122,7 @@ func TestAnswersAreFound(t *testing.T) {
 }
 
 func TestUnanswered(t *testing.T) {
-	s := fitComplaints(t, true, false, func(*Journey) {})
+	s := fitComplaints(t, 300, true, false, func(*Journey) {})
 	column := slices.IndexFunc(s.Columns(), func(c Column) bool { return c.Name == "event:complaint/unanswered_days(solution)" })
 	for _, test := range []struct {
 		kinds string

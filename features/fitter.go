@@ -8,16 +8,17 @@ import (
 
 // Options choose what a schema holds. A zero member stands for its default.
 type Options struct {
-	MinCount    int      `json:"min_count"`    // a level or type seen with fewer customers counts as never seen, so that "never seen" is trained too
-	MaxLevels   int      `json:"max_levels"`   // the most levels a vocabulary keeps, the most frequent ones
-	MaxTypes    int      `json:"max_types"`    // the most event types that have columns of their own
-	TypeShare   float64  `json:"type_share"`   // the share of the journeys a type must appear in to have them
-	WindowTypes int      `json:"window_types"` // the most event types that are counted per window
-	MaxWindows  int      `json:"max_windows"`  // the most windows
-	LevelCounts int      `json:"level_counts"` // attributes of up to this many levels are counted per level
-	Tail        int      `json:"tail"`         // the last events that windows, quarters and the median gap look at; bounds the memory of one journey
-	With        []string `json:"with"`         // families of features drawn although they are not by default
-	Without     []string `json:"without"`      // families of features left out; see Families
+	MinCount    int      `json:"min_count"`          // a level or type seen with fewer customers counts as never seen, so that "never seen" is trained too
+	MaxLevels   int      `json:"max_levels"`         // the most levels a vocabulary keeps, the most frequent ones
+	MaxTypes    int      `json:"max_types"`          // the most event types that have columns of their own
+	TypeShare   float64  `json:"type_share"`         // the share of the journeys a type must appear in to have them
+	WindowTypes int      `json:"window_types"`       // the most event types that are counted per window
+	MaxWindows  int      `json:"max_windows"`        // the most windows
+	LevelCounts int      `json:"level_counts"`       // attributes of up to this many levels are counted per level
+	Tail        int      `json:"tail"`               // the last events that windows, quarters and the median gap look at; bounds the memory of one journey
+	Detailed    int      `json:"detailed,omitempty"` // the fewest customers whose unanswered events, levels and ratings are dated
+	With        []string `json:"with"`               // families of features drawn although they are not by default
+	Without     []string `json:"without"`            // families of features left out; see Families
 }
 
 // DefaultOptions are good for tables and for logs of up to some dozens of
@@ -25,7 +26,7 @@ type Options struct {
 func DefaultOptions() Options {
 	return Options{
 		MinCount: 3, MaxLevels: 5000, MaxTypes: 32, TypeShare: 0.01, WindowTypes: 32,
-		MaxWindows: 3, LevelCounts: 10, Tail: 2048,
+		MaxWindows: 3, LevelCounts: 10, Tail: 2048, Detailed: 10_000,
 	}
 }
 
@@ -35,7 +36,7 @@ func (o Options) withDefaults() Options {
 	for _, member := range []struct{ got, other *int }{
 		{&o.MinCount, &d.MinCount}, {&o.MaxLevels, &d.MaxLevels}, {&o.MaxTypes, &d.MaxTypes},
 		{&o.WindowTypes, &d.WindowTypes}, {&o.MaxWindows, &d.MaxWindows},
-		{&o.LevelCounts, &d.LevelCounts}, {&o.Tail, &d.Tail},
+		{&o.LevelCounts, &d.LevelCounts}, {&o.Tail, &d.Tail}, {&o.Detailed, &d.Detailed},
 	} {
 		if *member.got == 0 {
 			*member.got = *member.other
@@ -153,7 +154,7 @@ func (f *Fitter) Schema() (*Schema, error) {
 		s.Windows = f.windows.choose(f.options.MaxWindows)
 		s.Rhythms = f.rhythm.close()
 	}
-	if s.Rhythms.OneMoment {
+	if s.Rhythms.OneMoment && len(f.seen) >= f.options.Detailed {
 		s.Answers = f.answers.choose(s.Types[:s.Frequent])
 		f.date(s.Attributes)
 	}
@@ -165,7 +166,8 @@ func (f *Fitter) Schema() (*Schema, error) {
 
 // date marks the attributes whose columns tell how long ago each level was met
 // last: those of few levels, and ratings. As counts per type and window they
-// help with one cutoff for all.
+// help with one cutoff for all, and where there are many customers: with some
+// thousands they were found to cost more than they tell.
 func (f *Fitter) date(attributes []FieldSummary) {
 	for i := range attributes {
 		a, numbers := &attributes[i], &f.attributes[i].numbers
