@@ -8,7 +8,7 @@ import (
 // An Answer is a pair of event types of which one answers the other, as a
 // solution does a complaint: in training nearly every event of the one came
 // after an event of the other that was not answered yet, and more of these were
-// answered than not. What such an event meant is often over once it is answered.
+// answered than not, but by far not all. What such an event meant is often over once it is answered.
 type Answer struct {
 	Type int `json:"type"` // in Schema.Types, among the frequent ones
 	By   int `json:"by"`
@@ -18,6 +18,7 @@ const (
 	maxAnswerTypes = 64  // with more different types than that, none is looked at for answers
 	answerShare    = 0.9 // of the answers that come after what they answer
 	answeredShare  = 0.5 // of what is answered, at least: what is rarer comes after it by chance
+	answeredMost   = 0.8 // and at most: what is nearly always answered is only ever open for lack of time, and what it would mean for longer cannot be learnt
 )
 
 // answerStats counts how often events of one type come after one of another
@@ -86,7 +87,7 @@ func (s *answerStats) choose(types []string) (answers []Answer) {
 
 func (s *answerStats) answers(kind, by int) bool {
 	all, n := float64(s.events[kind]), float64(s.events[by])
-	return float64(s.met[kind][by]) >= answerShare*n && n >= answeredShare*all
+	return float64(s.met[kind][by]) >= answerShare*n && n >= answeredShare*all && n <= answeredMost*all
 }
 
 func (s *Schema) validateAnswers() error {

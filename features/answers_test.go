@@ -105,6 +105,13 @@ func TestAnswersAreFound(t *testing.T) {
 		{"few are answered", true, func(j *Journey) {
 			j.Events = slices.DeleteFunc(j.Events, func(e Event) bool { return e.Type == "solution" && len(j.Customer) > 2 })
 		}, rated},
+		{"all are answered", true, func(j *Journey) {
+			j.Events = slices.DeleteFunc(j.Events, func(e Event) bool { return e.Type == "complaint" || e.Type == "solution" })
+			for i := range len(j.Customer) {
+				at := at0 + int64(20+2*i)*Day
+				j.Events = append(j.Events, Event{Time: at, Type: "complaint"}, Event{Time: at + Day, Type: "solution", Values: []Value{Missing(), Number(float64(1 + i))}})
+			}
+		}, rated},
 		{"too many types", true, func(j *Journey) {
 			j.Events = append(j.Events, Event{Time: at0 + 50*Day, Type: "type " + j.Customer})
 		}, rated},
