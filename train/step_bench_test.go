@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"moments/model"
 )
@@ -70,7 +71,27 @@ func BenchmarkMicroBatch(b *testing.B) {
 	}
 }
 
+// run times single steps: their median, unlike their mean, is not that of the
+// moments in which the machine was busy with something else.
 func (c benchmarkCase) run(b *testing.B, threads int) {
+	step, dismiss := c.prepare(b, threads)
+	defer dismiss()
+	times := make([]time.Duration, 0, 1<<16)
+	b.ReportAllocs()
+	for last := time.Now(); b.Loop(); {
+		step()
+		now := time.Now()
+		if len(times) < cap(times) {
+			times = append(times, now.Sub(last))
+		}
+		last = now
+	}
+	slices.Sort(times)
+	b.ReportMetric(float64(times[len(times)/2].Nanoseconds()), "median-ns")
+}
+
+// prepare builds the network and returns what makes one step.
+func (c benchmarkCase) prepare(b testing.TB, threads int) (step, dismiss func()) {
 	g, err := model.Build(c.network)
 	if err != nil {
 		b.Fatal(err)
@@ -91,7 +112,6 @@ func (c benchmarkCase) run(b *testing.B, threads int) {
 	}
 	batches := c.batches(lanes[0], g)
 	crew := hire(lanes)
-	defer crew.dismiss()
 	optimiser, learned := newAdamW(crew, 1e-3, 0, 0), params.learn(lanes)
 	optimiser.Scale, optimiser.Average = 1/float64(c.batch), 0
 	share := func(i int, l *lane) error {
@@ -109,15 +129,14 @@ func (c benchmarkCase) run(b *testing.B, threads int) {
 		}
 		return nil
 	}
-	b.ReportAllocs()
-	for b.Loop() {
+	return func() {
 		if err := crew.each(share); err != nil {
 			b.Fatal(err)
 		}
 		if err := optimiser.Step(learned.sections); err != nil {
 			b.Fatal(err)
 		}
-	}
+	}, crew.dismiss
 }
 
 // batches draws what every micro-batch reads.

@@ -123,13 +123,14 @@ def go_benchmark(options, package, pattern, seconds, **environment):
     return done.stdout
 
 
-LINE = re.compile(r"^(Benchmark\S+?)(?:-\d+)?\s+\d+\s+([\d.e+]+) ns/op(?:.*?([\d.]+) allocs/op)?", re.M)
+LINE = re.compile(r"^(Benchmark\S+?)(?:-\d+)?\s+\d+\s+([\d.e+]+) ns/op(?:.*?\s([\d.e+]+) median-ns)?(?:.*?\s([\d.]+) allocs/op)?", re.M)
 SKIPPED = re.compile(r"^\s*--- SKIP: (Benchmark\S+?)(?:-\d+)?(?: \(.*)?\n(?:\s+\S+\.go:\d+: (.*))?", re.M)
 
 
 def parse_benchmarks(text):
-    """Returns {name: (nanoseconds of an operation, allocations of one or None)} of the output of go test -bench."""
-    return {m[1]: (float(m[2]), None if m[3] is None else float(m[3])) for m in LINE.finditer(text)}
+    """Returns {name: (nanoseconds of an operation, allocations of one or None)} of the output of go test -bench. Where a
+    benchmark reports the median of its operations, as speed_torch.py does, that is the figure, and else their mean."""
+    return {m[1]: (float(m[3] or m[2]), None if m[4] is None else float(m[4])) for m in LINE.finditer(text)}
 
 
 def parse_skips(text):

@@ -132,8 +132,8 @@ class SpeedTest(unittest.TestCase):
 
 class FiguresTest(unittest.TestCase):
     def test_benchmark_lines(self):
-        text = "BenchmarkA/b=1-16 \t 12\t 1.5e+06 ns/op\nBenchmarkB \t 3\t 12.5 ns/op\t 4.0 MB/s\t 8 B/op\t 2 allocs/op\nok  \tpackage\t1.2s\n"
-        self.assertEqual(speed.parse_benchmarks(text), {"BenchmarkA/b=1": (1.5e6, None), "BenchmarkB": (12.5, 2)})
+        text = "BenchmarkA/b=1-16 \t 12\t 1.5e+06 ns/op\nBenchmarkC-2 \t 7\t 30 ns/op\t 21 median-ns\t 0 B/op\t 0 allocs/op\nBenchmarkB \t 3\t 12.5 ns/op\t 4.0 MB/s\t 8 B/op\t 2 allocs/op\nok  \tpackage\t1.2s\n"
+        self.assertEqual(speed.parse_benchmarks(text), {"BenchmarkA/b=1": (1.5e6, None), "BenchmarkB": (12.5, 2), "BenchmarkC": (21, 0)})
 
     def test_skipped(self):
         self.assertEqual(speed.parse_skips("--- SKIP: BenchmarkA/x-2\n    a_test.go:1: because\n"), {"BenchmarkA/x": "because"})
