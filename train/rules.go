@@ -44,20 +44,21 @@ func (o *operation) pack(i int, transposed bool, n, k int, w []float32, stride i
 	return &o.packed[i]
 }
 
-// preactivation turns dout into the gradient before dropout and activation.
-func (o *operation) preactivation() []float32 {
+// preactivation turns dout (rows, width) into the gradient before dropout and
+// activation, and adds that up into the gradient of the bias.
+func (o *operation) preactivation(dbias []float32, rows, width int) []float32 {
 	if o.node.Activation == model.Identity {
+		kernel.AddColumnSums(dbias, o.dout, rows, width)
 		return o.dout
 	}
-	dz := o.need(0, len(o.out))
-	if o.lane.dropout == 0 {
-		kernel.ActivationBackward(dz, o.dout, o.out, activation(o.node))
-		return dz
+	dz, dy := o.need(0, len(o.out)), o.dout
+	if o.lane.dropout > 0 {
+		o.drop(dz, dy)
+		dy = dz
 	}
-	o.drop(dz, o.dout)
 	// Where dropout made the output zero the gradient is zero already; elsewhere
 	// it kept the sign, which is all that the activation's slope depends on.
-	kernel.ActivationBackward(dz, dz, o.out, activation(o.node))
+	kernel.ActivationBackwardSums(dz, dbias, dy, o.out, rows, width, activation(o.node))
 	return dz
 }
 
@@ -93,15 +94,19 @@ func denseBackward(o *operation) { o.linearBackward(o.in[1], o.din[1], o.din[2])
 // linear is a linear layer of the first operand.
 func (o *operation) linear(w, bias []float32) {
 	in, out := o.node.In[0].Width(), o.node.Width()
-	o.lane.work.GemmPacked(false, len(o.out)/out, o.in[0], in, o.pack(0, false, out, in, w, out), o.out, out, bias, activation(o.node), false)
+	rows := len(o.out) / out
+	if kernel.Direct(rows, out) {
+		o.lane.work.Gemm(false, false, rows, out, in, o.in[0], in, w, out, o.out, out, bias, activation(o.node), false)
+	} else {
+		o.lane.work.GemmPacked(false, rows, o.in[0], in, o.pack(0, false, out, in, w, out), o.out, out, bias, activation(o.node), false)
+	}
 	o.drop(o.out, o.out)
 }
 
 func (o *operation) linearBackward(w, dw, dbias []float32) {
 	in, out := o.node.In[0].Width(), o.node.Width()
 	rows := len(o.out) / out
-	dz := o.preactivation()
-	kernel.AddColumnSums(dbias, dz, rows, out)
+	dz := o.preactivation(dbias, rows, out)
 	o.lane.work.Gemm(true, false, in, out, rows, o.in[0], in, dz, out, dw, out, nil, kernel.Identity, true)
 	if dx := o.din[0]; dx != nil {
 		o.lane.work.GemmPacked(false, rows, dz, out, o.pack(1, true, in, out, w, out), dx, in, nil, kernel.Identity, false)
@@ -157,8 +162,7 @@ func ensembleDenseBackward(o *operation) {
 		return
 	}
 	rows, members, in, out := o.ensembleShape()
-	dz := o.preactivation()
-	kernel.AddColumnSums(o.din[3], dz, rows*members, out)
+	dz := o.preactivation(o.din[3], rows*members, out)
 	scaled, dscaled := o.need(1, rows*in), o.need(2, rows*in)
 	wt := o.pack(1, true, in, out, o.in[2], out)
 	dx, dr := o.din[0], o.din[1]

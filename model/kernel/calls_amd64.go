@@ -120,6 +120,22 @@ func (s *assembly) activation(dz, dy, y []float32, slope float32) {
 	goActivation(dz[n:], dy[n:], y[n:], slope)
 }
 
+func (s *assembly) addRows(sum, x []float32, rows int) {
+	s.addRowsKernel(&sum[0], &x[0], rows, len(sum))
+}
+
+func (s *assembly) activationRows(dz, sum, dy, y []float32, slope float32, rows int) {
+	s.activationRowsKernel(&dz[0], &sum[0], &dy[0], &y[0], slope, rows, len(sum))
+}
+
+func (s *assembly) difference(dst, x, y []float32, alpha float32) float64 {
+	n := len(dst) &^ (chains - 1)
+	if n == 0 {
+		return goDifference(dst, x, y, alpha)
+	}
+	return s.differenceKernel(&dst[0], &x[0], &y[0], alpha, n) + goDifference(dst[n:], x[n:], y[n:], alpha)
+}
+
 func (s *assembly) dropout(dst, x []float32, d mask, first uint32) {
 	n := s.whole(len(dst))
 	if n > 0 {

@@ -44,9 +44,31 @@ func ActivationBackward(dz, dy, y []float32, act Activation) {
 func AddColumnSums(sum, x []float32, rows, cols int) {
 	need("column sums", "sum", len(sum), cols)
 	need("column sums", "x", len(x), rows*cols)
-	for i := range rows {
-		active.axpy(sum[:cols], 1, x[i*cols:])
+	if rows > 0 && cols > 0 {
+		active.addRows(sum[:cols], x, rows)
 	}
+}
+
+// ActivationBackwardSums is ActivationBackward of matrices (rows, cols) and
+// AddColumnSums of its result in one pass: the gradients before an activation
+// and of the bias that was added before it.
+func ActivationBackwardSums(dz, sum, dy, y []float32, rows, cols int, act Activation) {
+	need("activation backward", "dz", len(dz), rows*cols)
+	need("activation backward", "sum", len(sum), cols)
+	need("activation backward", "dy", len(dy), rows*cols)
+	need("activation backward", "y", len(y), rows*cols)
+	slope := float32(0)
+	switch {
+	case rows == 0 || cols == 0:
+		return
+	case act == Identity:
+		copy(dz[:rows*cols], dy)
+		active.addRows(sum[:cols], dz, rows)
+		return
+	case act == LeakyReLU:
+		slope = LeakySlope
+	}
+	active.activationRows(dz, sum[:cols], dy, y, slope, rows)
 }
 
 // MulRow multiplies every row of x by r: dst[i,j] = x[i,j]·r[j]. dst and x are
@@ -110,6 +132,18 @@ func goMulAdd(dst, x, r []float32) {
 	}
 }
 
+func goAddRows(sum, x []float32, rows int) {
+	for i := range rows {
+		goAxpy(sum, 1, x[i*len(sum):])
+	}
+}
+
+func goActivationRows(dz, sum, dy, y []float32, slope float32, rows int) {
+	n := rows * len(sum)
+	goActivation(dz[:n], dy, y, slope)
+	goAddRows(sum, dz, rows)
+}
+
 // chains is how many partial sums goSquares keeps.
 const chains = 32
 
@@ -129,6 +163,16 @@ func goSquares(x []float32) float64 {
 func goAddSquares(dst, x []float32) float64 {
 	goAxpy(dst, 1, x)
 	return goSquares(dst)
+}
+
+func goDifference(dst, x, y []float32, alpha float32) float64 {
+	x, y = x[:len(dst)], y[:len(dst)]
+	for i := range dst {
+		dst[i] = x[i] - y[i]
+	}
+	sum := goSquares(dst)
+	goScale(dst, alpha)
+	return sum
 }
 
 // joined adds chains up in halves.

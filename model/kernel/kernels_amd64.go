@@ -239,6 +239,21 @@ func sumAVX512(x *float32, n int) float64
 //go:noescape
 func activationAVX512(dz *float32, dy *float32, y *float32, slope float32, n int)
 
+// addRowsAVX512 computes sum[j] += Σ_i x[i,j]; rows is positive.
+//
+//go:noescape
+func addRowsAVX512(sum *float32, x *float32, rows int, cols int)
+
+// activationRowsAVX512 computes dz = dy, times slope where y is not above 0, and sum[j] += Σ_i dz[i,j]; rows is positive.
+//
+//go:noescape
+func activationRowsAVX512(dz *float32, sum *float32, dy *float32, y *float32, slope float32, rows int, cols int)
+
+// differenceAVX512 computes dst = alpha·(x-y) and Σ (x-y)²; n is a positive multiple of 32.
+//
+//go:noescape
+func differenceAVX512(dst *float32, x *float32, y *float32, alpha float32, n int) float64
+
 // dropoutAVX512 scales x[i], or zeroes it where its hash is below the threshold.
 //
 //go:noescape
@@ -503,6 +518,21 @@ func sumAVX2(x *float32, n int) float64
 //
 //go:noescape
 func activationAVX2(dz *float32, dy *float32, y *float32, slope float32, n int)
+
+// addRowsAVX2 computes sum[j] += Σ_i x[i,j]; rows is positive.
+//
+//go:noescape
+func addRowsAVX2(sum *float32, x *float32, rows int, cols int)
+
+// activationRowsAVX2 computes dz = dy, times slope where y is not above 0, and sum[j] += Σ_i dz[i,j]; rows is positive.
+//
+//go:noescape
+func activationRowsAVX2(dz *float32, sum *float32, dy *float32, y *float32, slope float32, rows int, cols int)
+
+// differenceAVX2 computes dst = alpha·(x-y) and Σ (x-y)²; n is a positive multiple of 32.
+//
+//go:noescape
+func differenceAVX2(dst *float32, x *float32, y *float32, alpha float32, n int) float64
 
 // dropoutAVX2 scales x[i], or zeroes it where its hash is below the threshold.
 //

@@ -5924,6 +5924,265 @@ vector:
 	VZEROUPPER
 	RET
 
+// func addRowsAVX512(sum *float32, x *float32, rows int, cols int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·addRowsAVX512(SB), NOSPLIT, $0-32
+	MOVQ  sum+0(FP), AX
+	MOVQ  cols+24(FP), CX
+	MOVQ  CX, DX
+	ANDQ  $-16, DX
+	SUBQ  DX, CX
+	SHLQ  $0x02, DX
+	MOVL  $0x0000ffff, BX
+	MOVL  CX, SI
+	BZHIL SI, BX, BX
+	KMOVW BX, K1
+	MOVQ  cols+24(FP), BX
+	SHLQ  $0x02, BX
+	MOVQ  rows+16(FP), SI
+	MOVQ  x+8(FP), DI
+	XORQ  R8, R8
+
+strip4:
+	LEAQ    256(R8), R9
+	CMPQ    R9, DX
+	JGT     strip4end
+	VMOVUPS (AX)(R8*1), Z0
+	VMOVUPS 64(AX)(R8*1), Z1
+	VMOVUPS 128(AX)(R8*1), Z2
+	VMOVUPS 192(AX)(R8*1), Z3
+	LEAQ    (DI)(R8*1), R9
+	MOVQ    SI, R10
+
+strip4row:
+	VADDPS  (R9), Z0, Z0
+	VADDPS  64(R9), Z1, Z1
+	VADDPS  128(R9), Z2, Z2
+	VADDPS  192(R9), Z3, Z3
+	ADDQ    BX, R9
+	DECQ    R10
+	JNZ     strip4row
+	VMOVUPS Z0, (AX)(R8*1)
+	VMOVUPS Z1, 64(AX)(R8*1)
+	VMOVUPS Z2, 128(AX)(R8*1)
+	VMOVUPS Z3, 192(AX)(R8*1)
+	ADDQ    $0x00000100, R8
+	JMP     strip4
+
+strip4end:
+strip1:
+	LEAQ    64(R8), R9
+	CMPQ    R9, DX
+	JGT     strip1end
+	VMOVUPS (AX)(R8*1), Z0
+	LEAQ    (DI)(R8*1), R9
+	MOVQ    SI, R10
+
+strip1row:
+	VADDPS  (R9), Z0, Z0
+	ADDQ    BX, R9
+	DECQ    R10
+	JNZ     strip1row
+	VMOVUPS Z0, (AX)(R8*1)
+	ADDQ    $0x00000040, R8
+	JMP     strip1
+
+strip1end:
+	TESTQ     CX, CX
+	JZ        end
+	VMOVUPS.Z (AX)(R8*1), K1, Z0
+	LEAQ      (DI)(R8*1), CX
+	MOVQ      SI, DX
+
+maskedrow:
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z0, Z0
+	ADDQ      BX, CX
+	DECQ      DX
+	JNZ       maskedrow
+	VMOVUPS   Z0, K1, (AX)(R8*1)
+
+end:
+	VZEROUPPER
+	RET
+
+// func activationRowsAVX512(dz *float32, sum *float32, dy *float32, y *float32, slope float32, rows int, cols int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·activationRowsAVX512(SB), NOSPLIT, $0-56
+	VBROADCASTSS slope+32(FP), Z12
+	VXORPS       Z13, Z13, Z13
+	MOVQ         sum+8(FP), AX
+	MOVQ         cols+48(FP), CX
+	MOVQ         CX, DX
+	ANDQ         $-16, DX
+	SUBQ         DX, CX
+	SHLQ         $0x02, DX
+	MOVL         $0x0000ffff, BX
+	MOVL         CX, SI
+	BZHIL        SI, BX, BX
+	KMOVW        BX, K2
+	MOVQ         cols+48(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         rows+40(FP), SI
+	MOVQ         dz+0(FP), DI
+	MOVQ         dy+16(FP), R8
+	MOVQ         y+24(FP), R9
+	XORQ         R10, R10
+
+strip4:
+	LEAQ    256(R10), R11
+	CMPQ    R11, DX
+	JGT     strip4end
+	VMOVUPS (AX)(R10*1), Z0
+	VMOVUPS 64(AX)(R10*1), Z1
+	VMOVUPS 128(AX)(R10*1), Z2
+	VMOVUPS 192(AX)(R10*1), Z3
+	LEAQ    (DI)(R10*1), R11
+	LEAQ    (R8)(R10*1), R12
+	LEAQ    (R9)(R10*1), R13
+	MOVQ    SI, R14
+
+strip4row:
+	VMOVUPS (R12), Z4
+	VMOVUPS (R13), Z8
+	VCMPPS  $0x1a, Z13, Z8, K1
+	VMULPS  Z12, Z4, K1, Z4
+	VMOVUPS Z4, (R11)
+	VADDPS  Z4, Z0, Z0
+	VMOVUPS 64(R12), Z5
+	VMOVUPS 64(R13), Z9
+	VCMPPS  $0x1a, Z13, Z9, K1
+	VMULPS  Z12, Z5, K1, Z5
+	VMOVUPS Z5, 64(R11)
+	VADDPS  Z5, Z1, Z1
+	VMOVUPS 128(R12), Z6
+	VMOVUPS 128(R13), Z10
+	VCMPPS  $0x1a, Z13, Z10, K1
+	VMULPS  Z12, Z6, K1, Z6
+	VMOVUPS Z6, 128(R11)
+	VADDPS  Z6, Z2, Z2
+	VMOVUPS 192(R12), Z7
+	VMOVUPS 192(R13), Z11
+	VCMPPS  $0x1a, Z13, Z11, K1
+	VMULPS  Z12, Z7, K1, Z7
+	VMOVUPS Z7, 192(R11)
+	VADDPS  Z7, Z3, Z3
+	ADDQ    BX, R11
+	ADDQ    BX, R12
+	ADDQ    BX, R13
+	DECQ    R14
+	JNZ     strip4row
+	VMOVUPS Z0, (AX)(R10*1)
+	VMOVUPS Z1, 64(AX)(R10*1)
+	VMOVUPS Z2, 128(AX)(R10*1)
+	VMOVUPS Z3, 192(AX)(R10*1)
+	ADDQ    $0x00000100, R10
+	JMP     strip4
+
+strip4end:
+strip1:
+	LEAQ    64(R10), R11
+	CMPQ    R11, DX
+	JGT     strip1end
+	VMOVUPS (AX)(R10*1), Z0
+	LEAQ    (DI)(R10*1), R11
+	LEAQ    (R8)(R10*1), R12
+	LEAQ    (R9)(R10*1), R13
+	MOVQ    SI, R14
+
+strip1row:
+	VMOVUPS (R12), Z4
+	VMOVUPS (R13), Z8
+	VCMPPS  $0x1a, Z13, Z8, K1
+	VMULPS  Z12, Z4, K1, Z4
+	VMOVUPS Z4, (R11)
+	VADDPS  Z4, Z0, Z0
+	ADDQ    BX, R11
+	ADDQ    BX, R12
+	ADDQ    BX, R13
+	DECQ    R14
+	JNZ     strip1row
+	VMOVUPS Z0, (AX)(R10*1)
+	ADDQ    $0x00000040, R10
+	JMP     strip1
+
+strip1end:
+	TESTQ     CX, CX
+	JZ        end
+	VMOVUPS.Z (AX)(R10*1), K2, Z0
+	LEAQ      (DI)(R10*1), CX
+	LEAQ      (R8)(R10*1), DX
+	LEAQ      (R9)(R10*1), DI
+
+maskedrow:
+	VMOVUPS.Z (DX), K2, Z4
+	VMOVUPS.Z (DI), K2, Z8
+	VCMPPS    $0x1a, Z13, Z8, K1
+	VMULPS    Z12, Z4, K1, Z4
+	VMOVUPS   Z4, K2, (CX)
+	VADDPS    Z4, Z0, Z0
+	ADDQ      BX, CX
+	ADDQ      BX, DX
+	ADDQ      BX, DI
+	DECQ      SI
+	JNZ       maskedrow
+	VMOVUPS   Z0, K2, (AX)(R10*1)
+
+end:
+	VZEROUPPER
+	RET
+
+// func differenceAVX512(dst *float32, x *float32, y *float32, alpha float32, n int) float64
+// Requires: AVX, AVX512DQ, AVX512F, SSE2
+TEXT ·differenceAVX512(SB), NOSPLIT, $0-48
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         y+16(FP), DX
+	MOVQ         n+32(FP), BX
+	VXORPS       Z0, Z0, Z0
+	VXORPS       Z1, Z1, Z1
+	VXORPS       Z2, Z2, Z2
+	VXORPS       Z3, Z3, Z3
+	LEAQ         (CX)(BX*4), BX
+	VBROADCASTSS alpha+24(FP), Z7
+
+vector:
+	VMOVUPS       (CX), Z4
+	VSUBPS        (DX), Z4, Z4
+	VCVTPS2PD     Y4, Z5
+	VEXTRACTF64X4 $0x01, Z4, Y6
+	VCVTPS2PD     Y6, Z6
+	VFMADD231PD   Z5, Z5, Z0
+	VFMADD231PD   Z6, Z6, Z1
+	VMULPS        Z7, Z4, Z4
+	VMOVUPS       Z4, (AX)
+	VMOVUPS       64(CX), Z4
+	VSUBPS        64(DX), Z4, Z4
+	VCVTPS2PD     Y4, Z5
+	VEXTRACTF64X4 $0x01, Z4, Y6
+	VCVTPS2PD     Y6, Z6
+	VFMADD231PD   Z5, Z5, Z2
+	VFMADD231PD   Z6, Z6, Z3
+	VMULPS        Z7, Z4, Z4
+	VMOVUPS       Z4, 64(AX)
+	ADDQ          $0x00000080, AX
+	ADDQ          $0x00000080, CX
+	ADDQ          $0x00000080, DX
+	CMPQ          CX, BX
+	JLT           vector
+	VADDPD        Z2, Z0, Z0
+	VADDPD        Z3, Z1, Z1
+	VADDPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y4
+	VADDPD        Y4, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X4
+	VADDPD        X4, X0, X0
+	VPERMILPD     $0x01, X0, X4
+	VADDSD        X4, X0, X0
+	MOVSD         X0, ret+40(FP)
+	VZEROUPPER
+	RET
+
 // func dropoutAVX512(dst *float32, x *float32, k0 uint32, k1 uint32, threshold uint32, scale float32, n int)
 // Requires: AVX, AVX512F
 TEXT ·dropoutAVX512(SB), NOSPLIT, $0-40
@@ -10319,6 +10578,295 @@ vector:
 	ADDQ      $0x00000020, SI
 	CMPQ      SI, BX
 	JLT       vector
+	VZEROUPPER
+	RET
+
+// func addRowsAVX2(sum *float32, x *float32, rows int, cols int)
+// Requires: AVX
+TEXT ·addRowsAVX2(SB), NOSPLIT, $0-32
+	MOVQ    sum+0(FP), AX
+	MOVQ    cols+24(FP), CX
+	MOVQ    CX, DX
+	ANDQ    $-8, DX
+	SUBQ    DX, CX
+	SHLQ    $0x02, DX
+	LEAQ    lanes<>+0(SB), BX
+	MOVQ    $0x00000008, SI
+	SUBQ    CX, SI
+	VMOVUPS (BX)(SI*4), Y15
+	MOVQ    cols+24(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    rows+16(FP), SI
+	MOVQ    x+8(FP), DI
+	XORQ    R8, R8
+
+strip4:
+	LEAQ    128(R8), R9
+	CMPQ    R9, DX
+	JGT     strip4end
+	VMOVUPS (AX)(R8*1), Y0
+	VMOVUPS 32(AX)(R8*1), Y1
+	VMOVUPS 64(AX)(R8*1), Y2
+	VMOVUPS 96(AX)(R8*1), Y3
+	LEAQ    (DI)(R8*1), R9
+	MOVQ    SI, R10
+
+strip4row:
+	VADDPS  (R9), Y0, Y0
+	VADDPS  32(R9), Y1, Y1
+	VADDPS  64(R9), Y2, Y2
+	VADDPS  96(R9), Y3, Y3
+	ADDQ    BX, R9
+	DECQ    R10
+	JNZ     strip4row
+	VMOVUPS Y0, (AX)(R8*1)
+	VMOVUPS Y1, 32(AX)(R8*1)
+	VMOVUPS Y2, 64(AX)(R8*1)
+	VMOVUPS Y3, 96(AX)(R8*1)
+	ADDQ    $0x00000080, R8
+	JMP     strip4
+
+strip4end:
+strip1:
+	LEAQ    32(R8), R9
+	CMPQ    R9, DX
+	JGT     strip1end
+	VMOVUPS (AX)(R8*1), Y0
+	LEAQ    (DI)(R8*1), R9
+	MOVQ    SI, R10
+
+strip1row:
+	VADDPS  (R9), Y0, Y0
+	ADDQ    BX, R9
+	DECQ    R10
+	JNZ     strip1row
+	VMOVUPS Y0, (AX)(R8*1)
+	ADDQ    $0x00000020, R8
+	JMP     strip1
+
+strip1end:
+	TESTQ      CX, CX
+	JZ         end
+	VMASKMOVPS (AX)(R8*1), Y15, Y0
+	LEAQ       (DI)(R8*1), CX
+	MOVQ       SI, DX
+
+maskedrow:
+	VMASKMOVPS (CX), Y15, Y8
+	VADDPS     Y8, Y0, Y0
+	ADDQ       BX, CX
+	DECQ       DX
+	JNZ        maskedrow
+	VMASKMOVPS Y0, Y15, (AX)(R8*1)
+
+end:
+	VZEROUPPER
+	RET
+
+// func activationRowsAVX2(dz *float32, sum *float32, dy *float32, y *float32, slope float32, rows int, cols int)
+// Requires: AVX
+TEXT ·activationRowsAVX2(SB), NOSPLIT, $0-56
+	VBROADCASTSS slope+32(FP), Y12
+	VXORPS       Y13, Y13, Y13
+	MOVQ         sum+8(FP), AX
+	MOVQ         cols+48(FP), CX
+	MOVQ         CX, DX
+	ANDQ         $-8, DX
+	SUBQ         DX, CX
+	SHLQ         $0x02, DX
+	LEAQ         lanes<>+0(SB), BX
+	MOVQ         $0x00000008, SI
+	SUBQ         CX, SI
+	VMOVUPS      (BX)(SI*4), Y15
+	MOVQ         cols+48(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         rows+40(FP), SI
+	MOVQ         dz+0(FP), DI
+	MOVQ         dy+16(FP), R8
+	MOVQ         y+24(FP), R9
+	XORQ         R10, R10
+
+strip4:
+	LEAQ    128(R10), R11
+	CMPQ    R11, DX
+	JGT     strip4end
+	VMOVUPS (AX)(R10*1), Y0
+	VMOVUPS 32(AX)(R10*1), Y1
+	VMOVUPS 64(AX)(R10*1), Y2
+	VMOVUPS 96(AX)(R10*1), Y3
+	LEAQ    (DI)(R10*1), R11
+	LEAQ    (R8)(R10*1), R12
+	LEAQ    (R9)(R10*1), R13
+	MOVQ    SI, R14
+
+strip4row:
+	VMOVUPS   (R12), Y4
+	VMOVUPS   (R13), Y8
+	VCMPPS    $0x1a, Y13, Y8, Y8
+	VMULPS    Y12, Y4, Y14
+	VBLENDVPS Y8, Y14, Y4, Y4
+	VMOVUPS   Y4, (R11)
+	VADDPS    Y4, Y0, Y0
+	VMOVUPS   32(R12), Y5
+	VMOVUPS   32(R13), Y9
+	VCMPPS    $0x1a, Y13, Y9, Y9
+	VMULPS    Y12, Y5, Y14
+	VBLENDVPS Y9, Y14, Y5, Y5
+	VMOVUPS   Y5, 32(R11)
+	VADDPS    Y5, Y1, Y1
+	VMOVUPS   64(R12), Y6
+	VMOVUPS   64(R13), Y10
+	VCMPPS    $0x1a, Y13, Y10, Y10
+	VMULPS    Y12, Y6, Y14
+	VBLENDVPS Y10, Y14, Y6, Y6
+	VMOVUPS   Y6, 64(R11)
+	VADDPS    Y6, Y2, Y2
+	VMOVUPS   96(R12), Y7
+	VMOVUPS   96(R13), Y11
+	VCMPPS    $0x1a, Y13, Y11, Y11
+	VMULPS    Y12, Y7, Y14
+	VBLENDVPS Y11, Y14, Y7, Y7
+	VMOVUPS   Y7, 96(R11)
+	VADDPS    Y7, Y3, Y3
+	ADDQ      BX, R11
+	ADDQ      BX, R12
+	ADDQ      BX, R13
+	DECQ      R14
+	JNZ       strip4row
+	VMOVUPS   Y0, (AX)(R10*1)
+	VMOVUPS   Y1, 32(AX)(R10*1)
+	VMOVUPS   Y2, 64(AX)(R10*1)
+	VMOVUPS   Y3, 96(AX)(R10*1)
+	ADDQ      $0x00000080, R10
+	JMP       strip4
+
+strip4end:
+strip1:
+	LEAQ    32(R10), R11
+	CMPQ    R11, DX
+	JGT     strip1end
+	VMOVUPS (AX)(R10*1), Y0
+	LEAQ    (DI)(R10*1), R11
+	LEAQ    (R8)(R10*1), R12
+	LEAQ    (R9)(R10*1), R13
+	MOVQ    SI, R14
+
+strip1row:
+	VMOVUPS   (R12), Y4
+	VMOVUPS   (R13), Y8
+	VCMPPS    $0x1a, Y13, Y8, Y8
+	VMULPS    Y12, Y4, Y14
+	VBLENDVPS Y8, Y14, Y4, Y4
+	VMOVUPS   Y4, (R11)
+	VADDPS    Y4, Y0, Y0
+	ADDQ      BX, R11
+	ADDQ      BX, R12
+	ADDQ      BX, R13
+	DECQ      R14
+	JNZ       strip1row
+	VMOVUPS   Y0, (AX)(R10*1)
+	ADDQ      $0x00000020, R10
+	JMP       strip1
+
+strip1end:
+	TESTQ      CX, CX
+	JZ         end
+	VMASKMOVPS (AX)(R10*1), Y15, Y0
+	LEAQ       (DI)(R10*1), CX
+	LEAQ       (R8)(R10*1), DX
+	LEAQ       (R9)(R10*1), DI
+
+maskedrow:
+	VMASKMOVPS (DX), Y15, Y4
+	VMASKMOVPS (DI), Y15, Y8
+	VCMPPS     $0x1a, Y13, Y8, Y8
+	VMULPS     Y12, Y4, Y14
+	VBLENDVPS  Y8, Y14, Y4, Y4
+	VMASKMOVPS Y4, Y15, (CX)
+	VADDPS     Y4, Y0, Y0
+	ADDQ       BX, CX
+	ADDQ       BX, DX
+	ADDQ       BX, DI
+	DECQ       SI
+	JNZ        maskedrow
+	VMASKMOVPS Y0, Y15, (AX)(R10*1)
+
+end:
+	VZEROUPPER
+	RET
+
+// func differenceAVX2(dst *float32, x *float32, y *float32, alpha float32, n int) float64
+// Requires: AVX, FMA3, SSE2
+TEXT ·differenceAVX2(SB), NOSPLIT, $0-48
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         y+16(FP), DX
+	MOVQ         n+32(FP), BX
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	LEAQ         (CX)(BX*4), BX
+	VBROADCASTSS alpha+24(FP), Y11
+
+vector:
+	VMOVUPS      (CX), Y8
+	VSUBPS       (DX), Y8, Y8
+	VCVTPS2PD    X8, Y9
+	VEXTRACTF128 $0x01, Y8, X10
+	VCVTPS2PD    X10, Y10
+	VFMADD231PD  Y9, Y9, Y0
+	VFMADD231PD  Y10, Y10, Y1
+	VMULPS       Y11, Y8, Y8
+	VMOVUPS      Y8, (AX)
+	VMOVUPS      32(CX), Y8
+	VSUBPS       32(DX), Y8, Y8
+	VCVTPS2PD    X8, Y9
+	VEXTRACTF128 $0x01, Y8, X10
+	VCVTPS2PD    X10, Y10
+	VFMADD231PD  Y9, Y9, Y2
+	VFMADD231PD  Y10, Y10, Y3
+	VMULPS       Y11, Y8, Y8
+	VMOVUPS      Y8, 32(AX)
+	VMOVUPS      64(CX), Y8
+	VSUBPS       64(DX), Y8, Y8
+	VCVTPS2PD    X8, Y9
+	VEXTRACTF128 $0x01, Y8, X10
+	VCVTPS2PD    X10, Y10
+	VFMADD231PD  Y9, Y9, Y4
+	VFMADD231PD  Y10, Y10, Y5
+	VMULPS       Y11, Y8, Y8
+	VMOVUPS      Y8, 64(AX)
+	VMOVUPS      96(CX), Y8
+	VSUBPS       96(DX), Y8, Y8
+	VCVTPS2PD    X8, Y9
+	VEXTRACTF128 $0x01, Y8, X10
+	VCVTPS2PD    X10, Y10
+	VFMADD231PD  Y9, Y9, Y6
+	VFMADD231PD  Y10, Y10, Y7
+	VMULPS       Y11, Y8, Y8
+	VMOVUPS      Y8, 96(AX)
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x00000080, DX
+	CMPQ         CX, BX
+	JLT          vector
+	VADDPD       Y4, Y0, Y0
+	VADDPD       Y5, Y1, Y1
+	VADDPD       Y6, Y2, Y2
+	VADDPD       Y7, Y3, Y3
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X8
+	VADDPD       X8, X0, X0
+	VPERMILPD    $0x01, X0, X8
+	VADDSD       X8, X0, X0
+	MOVSD        X0, ret+40(FP)
 	VZEROUPPER
 	RET
 

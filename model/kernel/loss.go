@@ -119,9 +119,5 @@ func squaredError(grad, y, target []float32, weight float32) float64 {
 		clear(grad)
 		return 0
 	}
-	copy(grad, y)
-	active.axpy(grad, -1, target)
-	sum := active.squares(grad)
-	active.scale(grad, 2*weight)
-	return float64(weight) * sum
+	return float64(weight) * active.difference(grad, y, target, 2*weight)
 }

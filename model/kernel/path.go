@@ -33,21 +33,24 @@ type path struct {
 // elementwise are the kernels that pass once over memory. Lengths have been
 // checked: dst is the shortest operand.
 type elementwise struct {
-	axpy       func(y []float32, alpha float32, x []float32)
-	scale      func(x []float32, alpha float32)
-	mul        func(dst, x, r []float32)      // dst = x∘r
-	mulAdd     func(dst, x, r []float32)      // dst += x∘r
-	squares    func(x []float32) float64      // Σ x²; see goSquares
-	addSquares func(dst, x []float32) float64 // dst += x, and Σ dst²
-	most       func(x []float32) float32      // of at least one value
-	sum        func(x []float32) float64
-	activation func(dz, dy, y []float32, s float32) // dz = dy, times s where y <= 0
-	dropout    func(dst, x []float32, d mask, first uint32)
-	sigmoid    func(dst, x []float32)
-	softplus   func(dst, x []float32)
-	tanh       func(dst, x []float32)
-	exp        func(dst, x []float32, shift float32) // dst = e^(x-shift), x no more than shift
-	adamW      func(w, m, v, average []float32, grads [][]float32, first int, c adamCoefficients)
+	axpy           func(y []float32, alpha float32, x []float32)
+	scale          func(x []float32, alpha float32)
+	mul            func(dst, x, r []float32)      // dst = x∘r
+	mulAdd         func(dst, x, r []float32)      // dst += x∘r
+	squares        func(x []float32) float64      // Σ x²; see goSquares
+	addSquares     func(dst, x []float32) float64 // dst += x, and Σ dst²
+	most           func(x []float32) float32      // of at least one value
+	sum            func(x []float32) float64
+	activation     func(dz, dy, y []float32, s float32)                // dz = dy, times s where y <= 0
+	addRows        func(sum, x []float32, rows int)                    // rows as wide as sum; at least one value
+	activationRows func(dz, sum, dy, y []float32, s float32, rows int) // activation, and addRows of dz
+	difference     func(dst, x, y []float32, alpha float32) float64    // dst = alpha·(x-y), and Σ (x-y)²
+	dropout        func(dst, x []float32, d mask, first uint32)
+	sigmoid        func(dst, x []float32)
+	softplus       func(dst, x []float32)
+	tanh           func(dst, x []float32)
+	exp            func(dst, x []float32, shift float32) // dst = e^(x-shift), x no more than shift
+	adamW          func(w, m, v, average []float32, grads [][]float32, first int, c adamCoefficients)
 }
 
 // piecewise are the parts of PiecewiseLinear, each for one feature.
@@ -86,7 +89,7 @@ var goPath = path{
 	tile: goTile, rank: goRank, dots: goDots, transpose: goTranspose, copyPanel: goCopyPanel, gather: goGather, scatterAdd: goScatterAdd,
 	elementwise: elementwise{
 		axpy: goAxpy, scale: goScale, mul: goMul, mulAdd: goMulAdd, squares: goSquares, addSquares: goAddSquares, most: goMost, sum: goSum,
-		activation: goActivation, dropout: goDropout, sigmoid: goSigmoid, softplus: goSoftplus, tanh: goTanh, exp: goExp, adamW: goAdamW,
+		activation: goActivation, addRows: goAddRows, activationRows: goActivationRows, difference: goDifference, dropout: goDropout, sigmoid: goSigmoid, softplus: goSoftplus, tanh: goTanh, exp: goExp, adamW: goAdamW,
 	},
 	piecewise: goPiecewise,
 	gru:       gru{forward: goGRUForward, backward: goGRUBackward},

@@ -44,24 +44,27 @@ type assembly struct {
 	tiles [2][]tileKernel        // of one and of two vectors' width, by rows
 	ranks [narrow + 1]rankKernel // by depth
 
-	stripKernel      func(k int, a *float32, aDepth int, b *float32, bDepth, bPanel int, c *float32, ldc int, bias *float32, mode, last int)
-	panelKernel      func(dst, src *float32, lds, rows int)
-	dotsKernel       func(sums *float32, rows int, a *float32, lda int, x *float32, k int)
-	axpyKernel       func(y *float32, alpha float32, x *float32, n int)
-	scaleKernel      func(x *float32, alpha float32, n int)
-	mulKernel        func(dst, x, r *float32, n int)
-	mulAddKernel     func(dst, x, r *float32, n int)
-	squaresKernel    func(x *float32, n int) float64
-	addSquaresKernel func(dst, x *float32, n int) float64
-	mostKernel       func(x *float32, n int) float32
-	sumKernel        func(x *float32, n int) float64
-	activationKernel func(dz, dy, y *float32, slope float32, n int)
-	dropoutKernel    func(dst, x *float32, k0, k1, threshold uint32, scale float32, n int)
-	sigmoidKernel    func(dst, x *float32, n int)
-	softplusKernel   func(dst, x *float32, n int)
-	tanhKernel       func(dst, x *float32, n int)
-	expKernel        func(dst, x *float32, shift float32, n int)
-	adamWKernel      func(w, m, v, average *float32, grads *[]float32, count, n int, scale, beta1, rest1, beta2, rest2, keep, rate, root, epsilon, meanKeep, meanRest float32)
+	stripKernel          func(k int, a *float32, aDepth int, b *float32, bDepth, bPanel int, c *float32, ldc int, bias *float32, mode, last int)
+	panelKernel          func(dst, src *float32, lds, rows int)
+	dotsKernel           func(sums *float32, rows int, a *float32, lda int, x *float32, k int)
+	axpyKernel           func(y *float32, alpha float32, x *float32, n int)
+	scaleKernel          func(x *float32, alpha float32, n int)
+	mulKernel            func(dst, x, r *float32, n int)
+	mulAddKernel         func(dst, x, r *float32, n int)
+	squaresKernel        func(x *float32, n int) float64
+	addSquaresKernel     func(dst, x *float32, n int) float64
+	mostKernel           func(x *float32, n int) float32
+	sumKernel            func(x *float32, n int) float64
+	activationKernel     func(dz, dy, y *float32, slope float32, n int)
+	addRowsKernel        func(sum, x *float32, rows, cols int)
+	activationRowsKernel func(dz, sum, dy, y *float32, slope float32, rows, cols int)
+	differenceKernel     func(dst, x, y *float32, alpha float32, n int) float64
+	dropoutKernel        func(dst, x *float32, k0, k1, threshold uint32, scale float32, n int)
+	sigmoidKernel        func(dst, x *float32, n int)
+	softplusKernel       func(dst, x *float32, n int)
+	tanhKernel           func(dst, x *float32, n int)
+	expKernel            func(dst, x *float32, shift float32, n int)
+	adamWKernel          func(w, m, v, average *float32, grads *[]float32, count, n int, scale, beta1, rest1, beta2, rest2, keep, rate, root, epsilon, meanKeep, meanRest float32)
 
 	locateKernel   func(bin *int32, frac, x *float32, stride, rows int, edges *float32, last int)
 	prefixKernel   func(sums, bias, table *float32, width, rows int)
@@ -104,7 +107,8 @@ var avx512 = &assembly{
 	stripKernel: stripAVX512, dotsKernel: dotsAVX512, panelKernel: panelAVX512,
 	axpyKernel: axpyAVX512, scaleKernel: scaleAVX512, mulKernel: mulAVX512, mulAddKernel: mulAddAVX512, squaresKernel: squaresAVX512, addSquaresKernel: addSquaresAVX512,
 	mostKernel: mostAVX512, sumKernel: sumAVX512,
-	activationKernel: activationAVX512, dropoutKernel: dropoutAVX512, sigmoidKernel: sigmoidAVX512, softplusKernel: softplusAVX512, tanhKernel: tanhAVX512, expKernel: expAVX512, adamWKernel: adamWAVX512,
+	activationKernel: activationAVX512, addRowsKernel: addRowsAVX512, activationRowsKernel: activationRowsAVX512, differenceKernel: differenceAVX512,
+	dropoutKernel: dropoutAVX512, sigmoidKernel: sigmoidAVX512, softplusKernel: softplusAVX512, tanhKernel: tanhAVX512, expKernel: expAVX512, adamWKernel: adamWAVX512,
 	locateKernel: locateAVX512, prefixKernel: prefixAVX512, forwardKernel: forwardAVX512, backwardKernel: backwardAVX512, foldKernel: foldAVX512,
 	gatherKernel: gatherAVX512, scatterAddKernel: scatterAddAVX512,
 	gruForwardKernel: gruForwardAVX512, gruBackwardKernel: gruBackwardAVX512,
@@ -126,7 +130,8 @@ var avx2 = &assembly{
 	stripKernel: stripAVX2, dotsKernel: dotsAVX2, panelKernel: panelAVX2,
 	axpyKernel: axpyAVX2, scaleKernel: scaleAVX2, mulKernel: mulAVX2, mulAddKernel: mulAddAVX2, squaresKernel: squaresAVX2, addSquaresKernel: addSquaresAVX2,
 	mostKernel: mostAVX2, sumKernel: sumAVX2,
-	activationKernel: activationAVX2, dropoutKernel: dropoutAVX2, sigmoidKernel: sigmoidAVX2, softplusKernel: softplusAVX2, tanhKernel: tanhAVX2, expKernel: expAVX2, adamWKernel: adamWAVX2,
+	activationKernel: activationAVX2, addRowsKernel: addRowsAVX2, activationRowsKernel: activationRowsAVX2, differenceKernel: differenceAVX2,
+	dropoutKernel: dropoutAVX2, sigmoidKernel: sigmoidAVX2, softplusKernel: softplusAVX2, tanhKernel: tanhAVX2, expKernel: expAVX2, adamWKernel: adamWAVX2,
 	locateKernel: locateAVX2, prefixKernel: prefixAVX2, forwardKernel: forwardAVX2, backwardKernel: backwardAVX2, foldKernel: foldAVX2,
 	gatherKernel: gatherAVX2, scatterAddKernel: scatterAddAVX2,
 	gruForwardKernel: gruForwardAVX2, gruBackwardKernel: gruBackwardAVX2,
@@ -143,7 +148,7 @@ func (s *assembly) path(name string) *path {
 		tile: s.tile, rank: s.rank, dots: s.dots, transpose: transposeBlocks, copyPanel: s.copyPanel, gather: s.gather, scatterAdd: s.scatterAdd,
 		elementwise: elementwise{
 			axpy: s.axpy, scale: s.scale, mul: s.mul, mulAdd: s.mulAdd, squares: s.squares, addSquares: s.addSquares, most: s.most, sum: s.sum,
-			activation: s.activation, dropout: s.dropout, sigmoid: s.sigmoid, softplus: s.softplus, tanh: s.tanh, exp: s.exp, adamW: s.adamW,
+			activation: s.activation, addRows: s.addRows, activationRows: s.activationRows, difference: s.difference, dropout: s.dropout, sigmoid: s.sigmoid, softplus: s.softplus, tanh: s.tanh, exp: s.exp, adamW: s.adamW,
 		},
 		gru: gru{forward: s.gruForward, backward: s.gruBackward},
 		norm: norm{

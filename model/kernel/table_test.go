@@ -44,6 +44,10 @@ var kernelTable = []kernelRow{
 		x, sum := random(r, rows*cols), random(r, cols)
 		return call{run: does(func() { AddColumnSums(sum, x, rows, cols) }), results: [][]float32{sum}, read: len(x)}
 	}},
+	{"ActivationBackwardSums", func(r *rand.Rand, rows, cols int) call {
+		dy, y, dz, sum := random(r, rows*cols), random(r, rows*cols), random(r, rows*cols), random(r, cols)
+		return call{run: does(func() { ActivationBackwardSums(dz, sum, dy, y, rows, cols, ReLU) }), results: [][]float32{dz, sum}, read: 2 * len(y), written: len(dz)}
+	}},
 	{"MulRow", func(r *rand.Rand, rows, cols int) call {
 		x, dst, row := random(r, rows*cols), random(r, rows*cols), random(r, cols)
 		return call{run: does(func() { MulRow(dst, x, row, rows, cols) }), results: [][]float32{dst}, read: len(x), written: len(x)}
@@ -343,7 +347,7 @@ func TestNothingIsAllocated(t *testing.T) {
 
 // TestTableIsComplete fails where an exported function or method has no row.
 func TestTableIsComplete(t *testing.T) {
-	have := map[string]bool{"Path": true, "PathError": true}
+	have := map[string]bool{"Path": true, "PathError": true, "Direct": true}
 	for _, row := range kernelTable {
 		name, _, _ := strings.Cut(row.name, "/")
 		have[name] = true

@@ -91,18 +91,8 @@ func activation(v isa) {
 	k := K()
 	v.loop(n, func(at reg.GPVirtual) {
 		VMOVUPS(offset(dy, at), x)
-		const notAbove = 0x1a // y not greater than 0, or NaN
-		if v.lanes == 16 {
-			VMOVUPS(offset(y, at), t)
-			VCMPPS(U8(notAbove), none, t, k)
-			VMULPS(slope, x, k, x)
-		} else {
-			VMOVUPS(offset(y, at), t)
-			VCMPPS(U8(notAbove), none, t, t)
-			scaled := v.reg(4)
-			VMULPS(slope, x, scaled)
-			VBLENDVPS(t, scaled, x, x)
-		}
+		VMOVUPS(offset(y, at), t)
+		v.slopeWhereNotAbove(x, t, none, slope, v.reg(4), k)
 		VMOVUPS(x, offset(dz, at))
 	})
 }

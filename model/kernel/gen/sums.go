@@ -51,6 +51,34 @@ func addSquares(v isa) {
 	v.join(acc, y)
 }
 
+// difference is squares of x - y, which it writes to dst times alpha.
+func difference(v isa) {
+	function("difference"+v.name, "func(dst, x, y *float32, alpha float32, n int) float64",
+		"computes dst = alpha·(x-y) and Σ (x-y)²; n is a positive multiple of 32.")
+	dst, x, y, n := arg("dst"), arg("x"), arg("y"), arg("n")
+	acc, end := v.startSquares(x, n)
+	d, low, high, alpha := v.reg(len(acc)), v.reg(len(acc)+1), v.reg(len(acc)+2), v.reg(len(acc)+3)
+	broadcastArg("alpha", alpha)
+	Label("vector")
+	for i := 0; i < len(acc); i += 2 {
+		at := i / 2 * v.bytes()
+		VMOVUPS(Mem{Base: x, Disp: at}, d)
+		VSUBPS(Mem{Base: y, Disp: at}, d, d)
+		v.lower(d, low)
+		v.upper(d, high)
+		VFMADD231PD(low, low, acc[i])
+		VFMADD231PD(high, high, acc[i+1])
+		VMULPS(alpha, d, d)
+		VMOVUPS(d, Mem{Base: dst, Disp: at})
+	}
+	for _, p := range []reg.GPVirtual{dst, x, y} {
+		ADDQ(U32(4*chains), p)
+	}
+	CMPQ(x, end)
+	JLT(LabelRef("vector"))
+	v.join(acc, d)
+}
+
 // startSquares returns cleared sums and the end of n values at x.
 func (v isa) startSquares(x, n reg.GPVirtual) (acc []reg.VecPhysical, end reg.GPVirtual) {
 	acc = v.regs(0, 2*chains/v.lanes)
