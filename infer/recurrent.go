@@ -8,10 +8,11 @@ import (
 )
 
 func packGRU(n *model.Node, params [][]float32) Packed {
-	packed := make([]kernel.Packed, 2)
+	packed := make([]kernel.Packed, 3)
 	in, width := n.In[0].Width(), n.Width()
 	kernel.Pack(&packed[0], false, 3*width, in, params[2], 3*width)
-	kernel.Pack(&packed[1], false, 3*width, width, params[4], 3*width)
+	kernel.Pack(&packed[1], false, 2*width, width, params[4], 3*width)
+	kernel.Pack(&packed[2], false, width, width, params[4][2*width:], 3*width)
 	return Packed{Weights: packed}
 }
 
@@ -20,10 +21,12 @@ func packGRU(n *model.Node, params [][]float32) Packed {
 // the cache.
 const gruBlock = 64
 
-func gruScratch(n *model.Node, events int) int { return 2 * 3 * n.Width() * events }
+func gruScratch(n *model.Node, events int) int { return 4 * n.Width() * events }
 
 // gru walks the packed events step by step. The products with the inputs do not
 // depend on the state, so those of several short steps are computed together.
+// The gates z and r add the products with input and state up; n needs them
+// apart.
 func gru(c *Call) error {
 	in, width := c.Node.In[0].Width(), c.Node.Width()
 	gates := 3 * width
@@ -42,10 +45,11 @@ func gru(c *Call) error {
 			c.Workspace.GemmPacked(false, ready-first, c.In[0][first*in:], in, &c.Packed.Weights[0], c.Scratch, gates, c.In[3], kernel.Identity, false)
 		}
 		x := c.Scratch[(row-first)*gates:]
-		s := c.Scratch[len(c.Scratch)/2:]
-		c.Workspace.GemmPacked(false, journeys, state, width, &c.Packed.Weights[1], s, gates, c.In[5], kernel.Identity, false)
+		s := c.Scratch[c.Rows*gates:]
+		c.Workspace.GemmPacked(false, journeys, state, width, &c.Packed.Weights[1], x, gates, c.In[5], kernel.Identity, true)
+		c.Workspace.GemmPacked(false, journeys, state, width, &c.Packed.Weights[2], s, width, c.In[5][2*width:], kernel.Identity, false)
 		out := c.Out[row*width:]
-		kernel.GRUStep(out, x, x, s, state, nil, journeys, width)
+		kernel.GRUStep(out, x, x, s, state, journeys, width)
 		state, row = out, row+journeys
 	}
 	c.end(width)

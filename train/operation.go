@@ -130,7 +130,7 @@ type operation struct {
 	rows    int     // of the node in this run
 	mask    uint64  // names the operation's dropout mask within a step
 	scratch [][]float32
-	packed  [4]kernel.Packed // weights; see pack
+	packed  [6]kernel.Packed // weights; see pack
 }
 
 // A binding is the values that an operation reads and writes.

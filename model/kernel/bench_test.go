@@ -245,13 +245,12 @@ func BenchmarkPiecewise(b *testing.B) {
 // BenchmarkGRU is one step of 64 journeys with a state of 64.
 func BenchmarkGRU(b *testing.B) {
 	const rows, width = 64, 64
-	g := newGRU(1, rows, width, false)
-	out, gates := make([]float32, rows*width), make([]float32, 3*rows*width)
-	dx, ds, dh := make([]float32, 3*rows*width), make([]float32, 3*rows*width), make([]float32, rows*width)
+	g := newGRU(1, rows, width)
+	out, gates, d, dh := make([]float32, rows*width), make([]float32, 3*rows*width), make([]float32, 4*rows*width), make([]float32, rows*width)
 	benchPaths(b, "Step", func(b *testing.B) {
-		benchMemory(b, 4*7*rows*width, 4*4*rows*width, 0, func() { GRUStep(out, gates, g.x, g.s, g.h, nil, rows, width) })
+		benchMemory(b, 4*5*rows*width, 4*4*rows*width, 0, func() { GRUStep(out, gates, g.x, g.s, g.h, rows, width) })
 	})
 	benchPaths(b, "Backward", func(b *testing.B) {
-		benchMemory(b, 4*6*rows*width, 4*7*rows*width, 0, func() { GRUStepBackward(dx, ds, dh, g.dout, gates, g.s, g.h, nil, rows, width) })
+		benchMemory(b, 4*7*rows*width, 4*5*rows*width, 4*rows*width, func() { GRUStepBackward(d, 4*width, dh, g.dout, gates, g.s, g.h, rows, width) })
 	})
 }

@@ -327,7 +327,7 @@ func gruForwardAVX512(out *float32, gates *float32, x *float32, s *float32, h *f
 // gruBackwardAVX512 takes rows back; rows and width are positive.
 //
 //go:noescape
-func gruBackwardAVX512(dx *float32, ds *float32, dh *float32, dout *float32, gates *float32, s *float32, h *float32, rows int, width int)
+func gruBackwardAVX512(d *float32, ldd int, dh *float32, dout *float32, gates *float32, s *float32, h *float32, rows int, width int)
 
 // rowSumsAVX512 computes sums[i] = Σ_j x[i,j].
 //
@@ -607,7 +607,7 @@ func gruForwardAVX2(out *float32, gates *float32, x *float32, s *float32, h *flo
 // gruBackwardAVX2 takes rows back; rows and width are positive.
 //
 //go:noescape
-func gruBackwardAVX2(dx *float32, ds *float32, dh *float32, dout *float32, gates *float32, s *float32, h *float32, rows int, width int)
+func gruBackwardAVX2(d *float32, ldd int, dh *float32, dout *float32, gates *float32, s *float32, h *float32, rows int, width int)
 
 // rowSumsAVX2 computes sums[i] = Σ_j x[i,j].
 //

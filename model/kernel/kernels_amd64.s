@@ -6270,65 +6270,77 @@ TEXT ·sigmoidAVX512(SB), NOSPLIT, $0-24
 	JGE          vectorrest
 
 vector:
-	VMOVUPS          (CX)(SI*1), Z0
-	VORPS            Z0, Z6, Z1
-	VBROADCASTSS     word3fb8aa3b<>+0(SB), Z5
-	VMULPS           Z5, Z1, Z2
-	VRNDSCALEPS      $0x00, Z2, Z2
-	VMOVAPS          Z1, Z3
-	VFMADD231PS.BCST wordbf318000<>+0(SB), Z2, Z3
-	VFMADD231PS.BCST word395e8083<>+0(SB), Z2, Z3
-	VBROADCASTSS     word39506967<>+0(SB), Z4
-	VFMADD213PS.BCST word3ab743ce<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST word3c088908<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST word3d2aa9c1<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST word3e2aaaaa<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST word3f000000<>+0(SB), Z3, Z4
-	VMULPS           Z3, Z3, Z5
-	VFMADD213PS      Z3, Z5, Z4
-	VBROADCASTSS     word3f800000<>+0(SB), Z5
-	VADDPS           Z5, Z4, Z4
-	VSCALEFPS        Z2, Z4, Z4
-	VCMPPS           $0x15, Z8, Z1, K2
-	VMOVAPS.Z        Z4, K2, Z4
-	VADDPS           Z7, Z4, Z3
-	VPMOVD2M         Z0, K2
-	VBLENDMPS        Z4, Z7, K2, Z4
-	VDIVPS           Z3, Z4, Z4
-	VMOVUPS          Z4, (AX)(SI*1)
-	ADDQ             $0x00000040, SI
-	CMPQ             SI, BX
-	JLT              vector
+	VMOVUPS           (CX)(SI*1), Z0
+	VORPS             Z0, Z6, Z1
+	VBROADCASTSS      word3fb8aa3b<>+0(SB), Z5
+	VMULPS            Z5, Z1, Z2
+	VRNDSCALEPS       $0x00, Z2, Z2
+	VMOVAPS           Z1, Z3
+	VFMADD231PS.BCST  wordbf318000<>+0(SB), Z2, Z3
+	VFMADD231PS.BCST  word395e8083<>+0(SB), Z2, Z3
+	VBROADCASTSS      word39506967<>+0(SB), Z4
+	VFMADD213PS.BCST  word3ab743ce<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST  word3c088908<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST  word3d2aa9c1<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST  word3e2aaaaa<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST  word3f000000<>+0(SB), Z3, Z4
+	VMULPS            Z3, Z3, Z5
+	VFMADD213PS       Z3, Z5, Z4
+	VBROADCASTSS      word3f800000<>+0(SB), Z5
+	VADDPS            Z5, Z4, Z4
+	VSCALEFPS         Z2, Z4, Z4
+	VCMPPS            $0x15, Z8, Z1, K2
+	VMOVAPS.Z         Z4, K2, Z4
+	VADDPS            Z7, Z4, Z3
+	VPMOVD2M          Z0, K2
+	VBLENDMPS         Z4, Z7, K2, Z4
+	VRCP14PS          Z3, Z28
+	VMOVAPS           Z28, Z29
+	VFNMADD213PS.BCST word3f800000<>+0(SB), Z3, Z29
+	VFMADD231PS       Z29, Z28, Z28
+	VMULPS            Z28, Z4, Z30
+	VFNMADD231PS      Z3, Z30, Z4
+	VFMADD213PS       Z30, Z28, Z4
+	VMOVUPS           Z4, (AX)(SI*1)
+	ADDQ              $0x00000040, SI
+	CMPQ              SI, BX
+	JLT               vector
 
 vectorrest:
-	TESTQ            DX, DX
-	JZ               vectorend
-	VMOVUPS.Z        (CX)(SI*1), K1, Z0
-	VORPS            Z0, Z6, Z1
-	VBROADCASTSS     word3fb8aa3b<>+0(SB), Z5
-	VMULPS           Z5, Z1, Z2
-	VRNDSCALEPS      $0x00, Z2, Z2
-	VMOVAPS          Z1, Z3
-	VFMADD231PS.BCST wordbf318000<>+0(SB), Z2, Z3
-	VFMADD231PS.BCST word395e8083<>+0(SB), Z2, Z3
-	VBROADCASTSS     word39506967<>+0(SB), Z4
-	VFMADD213PS.BCST word3ab743ce<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST word3c088908<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST word3d2aa9c1<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST word3e2aaaaa<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST word3f000000<>+0(SB), Z3, Z4
-	VMULPS           Z3, Z3, Z5
-	VFMADD213PS      Z3, Z5, Z4
-	VBROADCASTSS     word3f800000<>+0(SB), Z5
-	VADDPS           Z5, Z4, Z4
-	VSCALEFPS        Z2, Z4, Z4
-	VCMPPS           $0x15, Z8, Z1, K2
-	VMOVAPS.Z        Z4, K2, Z4
-	VADDPS           Z7, Z4, Z3
-	VPMOVD2M         Z0, K2
-	VBLENDMPS        Z4, Z7, K2, Z4
-	VDIVPS           Z3, Z4, Z4
-	VMOVUPS          Z4, K1, (AX)(SI*1)
+	TESTQ             DX, DX
+	JZ                vectorend
+	VMOVUPS.Z         (CX)(SI*1), K1, Z0
+	VORPS             Z0, Z6, Z1
+	VBROADCASTSS      word3fb8aa3b<>+0(SB), Z5
+	VMULPS            Z5, Z1, Z2
+	VRNDSCALEPS       $0x00, Z2, Z2
+	VMOVAPS           Z1, Z3
+	VFMADD231PS.BCST  wordbf318000<>+0(SB), Z2, Z3
+	VFMADD231PS.BCST  word395e8083<>+0(SB), Z2, Z3
+	VBROADCASTSS      word39506967<>+0(SB), Z4
+	VFMADD213PS.BCST  word3ab743ce<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST  word3c088908<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST  word3d2aa9c1<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST  word3e2aaaaa<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST  word3f000000<>+0(SB), Z3, Z4
+	VMULPS            Z3, Z3, Z5
+	VFMADD213PS       Z3, Z5, Z4
+	VBROADCASTSS      word3f800000<>+0(SB), Z5
+	VADDPS            Z5, Z4, Z4
+	VSCALEFPS         Z2, Z4, Z4
+	VCMPPS            $0x15, Z8, Z1, K2
+	VMOVAPS.Z         Z4, K2, Z4
+	VADDPS            Z7, Z4, Z3
+	VPMOVD2M          Z0, K2
+	VBLENDMPS         Z4, Z7, K2, Z4
+	VRCP14PS          Z3, Z28
+	VMOVAPS           Z28, Z29
+	VFNMADD213PS.BCST word3f800000<>+0(SB), Z3, Z29
+	VFMADD231PS       Z29, Z28, Z28
+	VMULPS            Z28, Z4, Z30
+	VFNMADD231PS      Z3, Z30, Z4
+	VFMADD213PS       Z30, Z28, Z4
+	VMOVUPS           Z4, K1, (AX)(SI*1)
 
 vectorend:
 	VZEROUPPER
@@ -6513,53 +6525,65 @@ TEXT ·tanhAVX512(SB), NOSPLIT, $0-24
 	JGE   vectorrest
 
 vector:
-	VMOVUPS          (CX)(SI*1), Z0
-	VBROADCASTSS     word40fcf84f<>+0(SB), Z5
-	VMINPS           Z0, Z5, Z0
-	VBROADCASTSS     wordc0fcf84f<>+0(SB), Z5
-	VMAXPS           Z0, Z5, Z0
-	VMULPS           Z0, Z0, Z1
-	VBROADCASTSS     worda59f25c0<>+0(SB), Z2
-	VFMADD213PS.BCST word2a61337e<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST wordaebd37ff<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST word335c0041<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST word3779434a<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST word3a270ded<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST word3ba059dc<>+0(SB), Z1, Z2
-	VBROADCASTSS     word35a0d3d8<>+0(SB), Z3
-	VFMADD213PS.BCST word38f895d6<>+0(SB), Z1, Z3
-	VFMADD213PS.BCST word3b14aa05<>+0(SB), Z1, Z3
-	VFMADD213PS.BCST word3ba059dd<>+0(SB), Z1, Z3
-	VMULPS           Z2, Z0, Z2
-	VDIVPS           Z3, Z2, Z2
-	VMOVUPS          Z2, (AX)(SI*1)
-	ADDQ             $0x00000040, SI
-	CMPQ             SI, BX
-	JLT              vector
+	VMOVUPS           (CX)(SI*1), Z0
+	VBROADCASTSS      word40fcf84f<>+0(SB), Z5
+	VMINPS            Z0, Z5, Z0
+	VBROADCASTSS      wordc0fcf84f<>+0(SB), Z5
+	VMAXPS            Z0, Z5, Z0
+	VMULPS            Z0, Z0, Z1
+	VBROADCASTSS      worda59f25c0<>+0(SB), Z2
+	VFMADD213PS.BCST  word2a61337e<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  wordaebd37ff<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  word335c0041<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  word3779434a<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  word3a270ded<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  word3ba059dc<>+0(SB), Z1, Z2
+	VBROADCASTSS      word35a0d3d8<>+0(SB), Z3
+	VFMADD213PS.BCST  word38f895d6<>+0(SB), Z1, Z3
+	VFMADD213PS.BCST  word3b14aa05<>+0(SB), Z1, Z3
+	VFMADD213PS.BCST  word3ba059dd<>+0(SB), Z1, Z3
+	VMULPS            Z2, Z0, Z2
+	VRCP14PS          Z3, Z28
+	VMOVAPS           Z28, Z29
+	VFNMADD213PS.BCST word3f800000<>+0(SB), Z3, Z29
+	VFMADD231PS       Z29, Z28, Z28
+	VMULPS            Z28, Z2, Z30
+	VFNMADD231PS      Z3, Z30, Z2
+	VFMADD213PS       Z30, Z28, Z2
+	VMOVUPS           Z2, (AX)(SI*1)
+	ADDQ              $0x00000040, SI
+	CMPQ              SI, BX
+	JLT               vector
 
 vectorrest:
-	TESTQ            DX, DX
-	JZ               vectorend
-	VMOVUPS.Z        (CX)(SI*1), K1, Z0
-	VBROADCASTSS     word40fcf84f<>+0(SB), Z5
-	VMINPS           Z0, Z5, Z0
-	VBROADCASTSS     wordc0fcf84f<>+0(SB), Z5
-	VMAXPS           Z0, Z5, Z0
-	VMULPS           Z0, Z0, Z1
-	VBROADCASTSS     worda59f25c0<>+0(SB), Z2
-	VFMADD213PS.BCST word2a61337e<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST wordaebd37ff<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST word335c0041<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST word3779434a<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST word3a270ded<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST word3ba059dc<>+0(SB), Z1, Z2
-	VBROADCASTSS     word35a0d3d8<>+0(SB), Z3
-	VFMADD213PS.BCST word38f895d6<>+0(SB), Z1, Z3
-	VFMADD213PS.BCST word3b14aa05<>+0(SB), Z1, Z3
-	VFMADD213PS.BCST word3ba059dd<>+0(SB), Z1, Z3
-	VMULPS           Z2, Z0, Z2
-	VDIVPS           Z3, Z2, Z2
-	VMOVUPS          Z2, K1, (AX)(SI*1)
+	TESTQ             DX, DX
+	JZ                vectorend
+	VMOVUPS.Z         (CX)(SI*1), K1, Z0
+	VBROADCASTSS      word40fcf84f<>+0(SB), Z5
+	VMINPS            Z0, Z5, Z0
+	VBROADCASTSS      wordc0fcf84f<>+0(SB), Z5
+	VMAXPS            Z0, Z5, Z0
+	VMULPS            Z0, Z0, Z1
+	VBROADCASTSS      worda59f25c0<>+0(SB), Z2
+	VFMADD213PS.BCST  word2a61337e<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  wordaebd37ff<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  word335c0041<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  word3779434a<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  word3a270ded<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  word3ba059dc<>+0(SB), Z1, Z2
+	VBROADCASTSS      word35a0d3d8<>+0(SB), Z3
+	VFMADD213PS.BCST  word38f895d6<>+0(SB), Z1, Z3
+	VFMADD213PS.BCST  word3b14aa05<>+0(SB), Z1, Z3
+	VFMADD213PS.BCST  word3ba059dd<>+0(SB), Z1, Z3
+	VMULPS            Z2, Z0, Z2
+	VRCP14PS          Z3, Z28
+	VMOVAPS           Z28, Z29
+	VFNMADD213PS.BCST word3f800000<>+0(SB), Z3, Z29
+	VFMADD231PS       Z29, Z28, Z28
+	VMULPS            Z28, Z2, Z30
+	VFNMADD231PS      Z3, Z30, Z2
+	VFMADD213PS       Z30, Z28, Z2
+	VMOVUPS           Z2, K1, (AX)(SI*1)
 
 vectorend:
 	VZEROUPPER
@@ -7100,252 +7124,8 @@ columnsend:
 TEXT ·gruForwardAVX512(SB), NOSPLIT, $0-56
 	MOVQ         out+0(FP), AX
 	MOVQ         h+32(FP), CX
-	MOVQ         width+48(FP), DX
-	MOVQ         DX, BX
-	ANDQ         $-16, BX
-	SUBQ         BX, DX
-	SHLQ         $0x02, BX
-	MOVL         $0x0000ffff, SI
-	MOVL         DX, DI
-	BZHIL        DI, SI, SI
-	KMOVW        SI, K1
-	MOVQ         width+48(FP), SI
-	SHLQ         $0x02, SI
-	MOVQ         gates+8(FP), DI
-	MOVQ         x+16(FP), R8
-	MOVQ         s+24(FP), R9
-	VBROADCASTSS word80000000<>+0(SB), Z6
-	VBROADCASTSS word3f800000<>+0(SB), Z7
-	VBROADCASTSS wordc2aea8f6<>+0(SB), Z8
-	MOVQ         rows+40(FP), R10
-	LEAQ         (SI)(SI*2), R11
-
-row:
-	XORQ R12, R12
-	CMPQ R12, BX
-	JGE  gatesrest
-
-gates:
-	LEAQ             (DI)(R12*1), R13
-	LEAQ             (R8)(R12*1), R14
-	LEAQ             (R9)(R12*1), R15
-	VMOVUPS          (R14), Z0
-	VMOVUPS          (R15), Z10
-	VADDPS           Z10, Z0, Z0
-	VORPS            Z0, Z6, Z1
-	VBROADCASTSS     word3fb8aa3b<>+0(SB), Z5
-	VMULPS           Z5, Z1, Z2
-	VRNDSCALEPS      $0x00, Z2, Z2
-	VMOVAPS          Z1, Z3
-	VFMADD231PS.BCST wordbf318000<>+0(SB), Z2, Z3
-	VFMADD231PS.BCST word395e8083<>+0(SB), Z2, Z3
-	VBROADCASTSS     word39506967<>+0(SB), Z4
-	VFMADD213PS.BCST word3ab743ce<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST word3c088908<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST word3d2aa9c1<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST word3e2aaaaa<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST word3f000000<>+0(SB), Z3, Z4
-	VMULPS           Z3, Z3, Z5
-	VFMADD213PS      Z3, Z5, Z4
-	VBROADCASTSS     word3f800000<>+0(SB), Z5
-	VADDPS           Z5, Z4, Z4
-	VSCALEFPS        Z2, Z4, Z4
-	VCMPPS           $0x15, Z8, Z1, K2
-	VMOVAPS.Z        Z4, K2, Z4
-	VADDPS           Z7, Z4, Z3
-	VPMOVD2M         Z0, K2
-	VBLENDMPS        Z4, Z7, K2, Z4
-	VDIVPS           Z3, Z4, Z4
-	VMOVUPS          Z4, (R13)
-	VMOVUPS          (R14)(SI*1), Z0
-	VMOVUPS          (R15)(SI*1), Z10
-	VADDPS           Z10, Z0, Z0
-	VORPS            Z0, Z6, Z1
-	VBROADCASTSS     word3fb8aa3b<>+0(SB), Z5
-	VMULPS           Z5, Z1, Z2
-	VRNDSCALEPS      $0x00, Z2, Z2
-	VMOVAPS          Z1, Z3
-	VFMADD231PS.BCST wordbf318000<>+0(SB), Z2, Z3
-	VFMADD231PS.BCST word395e8083<>+0(SB), Z2, Z3
-	VBROADCASTSS     word39506967<>+0(SB), Z4
-	VFMADD213PS.BCST word3ab743ce<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST word3c088908<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST word3d2aa9c1<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST word3e2aaaaa<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST word3f000000<>+0(SB), Z3, Z4
-	VMULPS           Z3, Z3, Z5
-	VFMADD213PS      Z3, Z5, Z4
-	VBROADCASTSS     word3f800000<>+0(SB), Z5
-	VADDPS           Z5, Z4, Z4
-	VSCALEFPS        Z2, Z4, Z4
-	VCMPPS           $0x15, Z8, Z1, K2
-	VMOVAPS.Z        Z4, K2, Z4
-	VADDPS           Z7, Z4, Z3
-	VPMOVD2M         Z0, K2
-	VBLENDMPS        Z4, Z7, K2, Z4
-	VDIVPS           Z3, Z4, Z4
-	VMOVUPS          Z4, (R13)(SI*1)
-	ADDQ             $0x00000040, R12
-	CMPQ             R12, BX
-	JLT              gates
-
-gatesrest:
-	TESTQ            DX, DX
-	JZ               gatesend
-	LEAQ             (DI)(R12*1), R13
-	LEAQ             (R8)(R12*1), R14
-	LEAQ             (R9)(R12*1), R12
-	VMOVUPS.Z        (R14), K1, Z0
-	VMOVUPS.Z        (R12), K1, Z10
-	VADDPS           Z10, Z0, Z0
-	VORPS            Z0, Z6, Z1
-	VBROADCASTSS     word3fb8aa3b<>+0(SB), Z5
-	VMULPS           Z5, Z1, Z2
-	VRNDSCALEPS      $0x00, Z2, Z2
-	VMOVAPS          Z1, Z3
-	VFMADD231PS.BCST wordbf318000<>+0(SB), Z2, Z3
-	VFMADD231PS.BCST word395e8083<>+0(SB), Z2, Z3
-	VBROADCASTSS     word39506967<>+0(SB), Z4
-	VFMADD213PS.BCST word3ab743ce<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST word3c088908<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST word3d2aa9c1<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST word3e2aaaaa<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST word3f000000<>+0(SB), Z3, Z4
-	VMULPS           Z3, Z3, Z5
-	VFMADD213PS      Z3, Z5, Z4
-	VBROADCASTSS     word3f800000<>+0(SB), Z5
-	VADDPS           Z5, Z4, Z4
-	VSCALEFPS        Z2, Z4, Z4
-	VCMPPS           $0x15, Z8, Z1, K2
-	VMOVAPS.Z        Z4, K2, Z4
-	VADDPS           Z7, Z4, Z3
-	VPMOVD2M         Z0, K2
-	VBLENDMPS        Z4, Z7, K2, Z4
-	VDIVPS           Z3, Z4, Z4
-	VMOVUPS          Z4, K1, (R13)
-	VMOVUPS.Z        (R14)(SI*1), K1, Z0
-	VMOVUPS.Z        (R12)(SI*1), K1, Z10
-	VADDPS           Z10, Z0, Z0
-	VORPS            Z0, Z6, Z1
-	VBROADCASTSS     word3fb8aa3b<>+0(SB), Z5
-	VMULPS           Z5, Z1, Z2
-	VRNDSCALEPS      $0x00, Z2, Z2
-	VMOVAPS          Z1, Z3
-	VFMADD231PS.BCST wordbf318000<>+0(SB), Z2, Z3
-	VFMADD231PS.BCST word395e8083<>+0(SB), Z2, Z3
-	VBROADCASTSS     word39506967<>+0(SB), Z4
-	VFMADD213PS.BCST word3ab743ce<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST word3c088908<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST word3d2aa9c1<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST word3e2aaaaa<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST word3f000000<>+0(SB), Z3, Z4
-	VMULPS           Z3, Z3, Z5
-	VFMADD213PS      Z3, Z5, Z4
-	VBROADCASTSS     word3f800000<>+0(SB), Z5
-	VADDPS           Z5, Z4, Z4
-	VSCALEFPS        Z2, Z4, Z4
-	VCMPPS           $0x15, Z8, Z1, K2
-	VMOVAPS.Z        Z4, K2, Z4
-	VADDPS           Z7, Z4, Z3
-	VPMOVD2M         Z0, K2
-	VBLENDMPS        Z4, Z7, K2, Z4
-	VDIVPS           Z3, Z4, Z4
-	VMOVUPS          Z4, K1, (R13)(SI*1)
-
-gatesend:
-	XORQ R12, R12
-	CMPQ R12, BX
-	JGE  staterest
-
-state:
-	LEAQ             (DI)(R12*1), R13
-	LEAQ             (R8)(R12*1), R14
-	LEAQ             (R9)(R12*1), R15
-	VMOVUPS          (R14)(SI*2), Z0
-	VMOVUPS          (R15)(SI*2), Z10
-	VMOVUPS          (R13)(SI*1), Z11
-	VFMADD231PS      Z10, Z11, Z0
-	VBROADCASTSS     word40fcf84f<>+0(SB), Z5
-	VMINPS           Z0, Z5, Z0
-	VBROADCASTSS     wordc0fcf84f<>+0(SB), Z5
-	VMAXPS           Z0, Z5, Z0
-	VMULPS           Z0, Z0, Z1
-	VBROADCASTSS     worda59f25c0<>+0(SB), Z2
-	VFMADD213PS.BCST word2a61337e<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST wordaebd37ff<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST word335c0041<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST word3779434a<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST word3a270ded<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST word3ba059dc<>+0(SB), Z1, Z2
-	VBROADCASTSS     word35a0d3d8<>+0(SB), Z3
-	VFMADD213PS.BCST word38f895d6<>+0(SB), Z1, Z3
-	VFMADD213PS.BCST word3b14aa05<>+0(SB), Z1, Z3
-	VFMADD213PS.BCST word3ba059dd<>+0(SB), Z1, Z3
-	VMULPS           Z2, Z0, Z2
-	VDIVPS           Z3, Z2, Z2
-	VMOVUPS          Z2, (R13)(SI*2)
-	VMOVUPS          (CX)(R12*1), Z11
-	VSUBPS           Z2, Z11, Z11
-	VMOVUPS          (R13), Z10
-	VFMADD231PS      Z10, Z11, Z2
-	VMOVUPS          Z2, (AX)(R12*1)
-	ADDQ             $0x00000040, R12
-	CMPQ             R12, BX
-	JLT              state
-
-staterest:
-	TESTQ            DX, DX
-	JZ               stateend
-	LEAQ             (DI)(R12*1), R13
-	LEAQ             (R8)(R12*1), R14
-	LEAQ             (R9)(R12*1), R15
-	VMOVUPS.Z        (R14)(SI*2), K1, Z0
-	VMOVUPS.Z        (R15)(SI*2), K1, Z10
-	VMOVUPS.Z        (R13)(SI*1), K1, Z11
-	VFMADD231PS      Z10, Z11, Z0
-	VBROADCASTSS     word40fcf84f<>+0(SB), Z5
-	VMINPS           Z0, Z5, Z0
-	VBROADCASTSS     wordc0fcf84f<>+0(SB), Z5
-	VMAXPS           Z0, Z5, Z0
-	VMULPS           Z0, Z0, Z1
-	VBROADCASTSS     worda59f25c0<>+0(SB), Z2
-	VFMADD213PS.BCST word2a61337e<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST wordaebd37ff<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST word335c0041<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST word3779434a<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST word3a270ded<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST word3ba059dc<>+0(SB), Z1, Z2
-	VBROADCASTSS     word35a0d3d8<>+0(SB), Z3
-	VFMADD213PS.BCST word38f895d6<>+0(SB), Z1, Z3
-	VFMADD213PS.BCST word3b14aa05<>+0(SB), Z1, Z3
-	VFMADD213PS.BCST word3ba059dd<>+0(SB), Z1, Z3
-	VMULPS           Z2, Z0, Z2
-	VDIVPS           Z3, Z2, Z2
-	VMOVUPS          Z2, K1, (R13)(SI*2)
-	VMOVUPS.Z        (CX)(R12*1), K1, Z11
-	VSUBPS           Z2, Z11, Z11
-	VMOVUPS.Z        (R13), K1, Z10
-	VFMADD231PS      Z10, Z11, Z2
-	VMOVUPS          Z2, K1, (AX)(R12*1)
-
-stateend:
-	ADDQ SI, AX
-	ADDQ SI, CX
-	ADDQ R11, DI
-	ADDQ R11, R8
-	ADDQ R11, R9
-	DECQ R10
-	JNZ  row
-	VZEROUPPER
-	RET
-
-// func gruBackwardAVX512(dx *float32, ds *float32, dh *float32, dout *float32, gates *float32, s *float32, h *float32, rows int, width int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·gruBackwardAVX512(SB), NOSPLIT, $8-72
-	MOVQ         dh+16(FP), AX
-	MOVQ         dout+24(FP), CX
-	MOVQ         h+48(FP), DX
-	MOVQ         width+64(FP), BX
+	MOVQ         s+24(FP), DX
+	MOVQ         width+48(FP), BX
 	MOVQ         BX, SI
 	ANDQ         $-16, SI
 	SUBQ         SI, BX
@@ -7354,104 +7134,361 @@ TEXT ·gruBackwardAVX512(SB), NOSPLIT, $8-72
 	MOVL         BX, R8
 	BZHIL        R8, DI, DI
 	KMOVW        DI, K1
-	MOVQ         width+64(FP), DI
+	MOVQ         width+48(FP), DI
 	SHLQ         $0x02, DI
-	MOVQ         dx+0(FP), R8
-	MOVQ         ds+8(FP), R9
-	MOVQ         gates+32(FP), R10
-	MOVQ         s+40(FP), R11
-	VBROADCASTSS word3f800000<>+0(SB), Z6
-	MOVQ         rows+56(FP), R12
-	LEAQ         (DI)(DI*2), R13
+	MOVQ         gates+8(FP), R8
+	MOVQ         x+16(FP), R9
+	VBROADCASTSS word80000000<>+0(SB), Z6
+	VBROADCASTSS word3f800000<>+0(SB), Z7
+	VBROADCASTSS wordc2aea8f6<>+0(SB), Z8
+	MOVQ         rows+40(FP), R10
 
 row:
-	XORQ R14, R14
-	CMPQ R14, SI
-	JGE  backrest
+	XORQ R11, R11
+	CMPQ R11, SI
+	JGE  gatesrest
 
-back:
-	LEAQ         (R10)(R14*1), R15
-	LEAQ         (R11)(R14*1), BP
-	VMOVUPS      (CX)(R14*1), Z0
-	VMOVUPS      (R15), Z1
-	VMOVUPS      (R15)(DI*1), Z2
-	VMOVUPS      (R15)(DI*2), Z3
-	VMOVUPS      (DX)(R14*1), Z7
-	VSUBPS       Z3, Z7, Z7
-	VMULPS       Z7, Z0, Z7
-	VFNMADD213PS Z6, Z3, Z3
-	VMULPS       Z1, Z0, Z5
-	VSUBPS       Z5, Z0, Z4
-	VMOVUPS      Z5, (AX)(R14*1)
-	VMULPS       Z3, Z4, Z4
-	VFNMADD213PS Z1, Z1, Z1
-	VMULPS       Z1, Z7, Z7
-	LEAQ         (R8)(R14*1), R15
-	VMOVUPS      Z7, (R15)
-	LEAQ         (R9)(R14*1), R15
-	VMOVUPS      Z7, (R15)
-	VMOVUPS      (BP)(DI*2), Z5
-	VMULPS       Z5, Z4, Z5
-	VMULPS       Z2, Z4, Z7
-	VFNMADD213PS Z2, Z2, Z2
-	VMULPS       Z2, Z5, Z5
-	LEAQ         (R8)(R14*1), R15
-	VMOVUPS      Z5, (R15)(DI*1)
-	LEAQ         (R9)(R14*1), R15
-	VMOVUPS      Z5, (R15)(DI*1)
-	LEAQ         (R8)(R14*1), R15
-	VMOVUPS      Z4, (R15)(DI*2)
-	LEAQ         (R9)(R14*1), R15
-	VMOVUPS      Z7, (R15)(DI*2)
-	ADDQ         $0x00000040, R14
-	CMPQ         R14, SI
-	JLT          back
+gates:
+	LEAQ              (R8)(R11*1), R12
+	LEAQ              (R9)(R11*1), R13
+	VMOVUPS           (R13), Z0
+	VORPS             Z0, Z6, Z1
+	VBROADCASTSS      word3fb8aa3b<>+0(SB), Z5
+	VMULPS            Z5, Z1, Z2
+	VRNDSCALEPS       $0x00, Z2, Z2
+	VMOVAPS           Z1, Z3
+	VFMADD231PS.BCST  wordbf318000<>+0(SB), Z2, Z3
+	VFMADD231PS.BCST  word395e8083<>+0(SB), Z2, Z3
+	VBROADCASTSS      word39506967<>+0(SB), Z4
+	VFMADD213PS.BCST  word3ab743ce<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST  word3c088908<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST  word3d2aa9c1<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST  word3e2aaaaa<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST  word3f000000<>+0(SB), Z3, Z4
+	VMULPS            Z3, Z3, Z5
+	VFMADD213PS       Z3, Z5, Z4
+	VBROADCASTSS      word3f800000<>+0(SB), Z5
+	VADDPS            Z5, Z4, Z4
+	VSCALEFPS         Z2, Z4, Z4
+	VCMPPS            $0x15, Z8, Z1, K2
+	VMOVAPS.Z         Z4, K2, Z4
+	VADDPS            Z7, Z4, Z3
+	VPMOVD2M          Z0, K2
+	VBLENDMPS         Z4, Z7, K2, Z4
+	VRCP14PS          Z3, Z28
+	VMOVAPS           Z28, Z29
+	VFNMADD213PS.BCST word3f800000<>+0(SB), Z3, Z29
+	VFMADD231PS       Z29, Z28, Z28
+	VMULPS            Z28, Z4, Z30
+	VFNMADD231PS      Z3, Z30, Z4
+	VFMADD213PS       Z30, Z28, Z4
+	VMOVUPS           Z4, (R12)
+	VMOVUPS           (R13)(DI*1), Z0
+	VORPS             Z0, Z6, Z1
+	VBROADCASTSS      word3fb8aa3b<>+0(SB), Z5
+	VMULPS            Z5, Z1, Z2
+	VRNDSCALEPS       $0x00, Z2, Z2
+	VMOVAPS           Z1, Z3
+	VFMADD231PS.BCST  wordbf318000<>+0(SB), Z2, Z3
+	VFMADD231PS.BCST  word395e8083<>+0(SB), Z2, Z3
+	VBROADCASTSS      word39506967<>+0(SB), Z4
+	VFMADD213PS.BCST  word3ab743ce<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST  word3c088908<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST  word3d2aa9c1<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST  word3e2aaaaa<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST  word3f000000<>+0(SB), Z3, Z4
+	VMULPS            Z3, Z3, Z5
+	VFMADD213PS       Z3, Z5, Z4
+	VBROADCASTSS      word3f800000<>+0(SB), Z5
+	VADDPS            Z5, Z4, Z4
+	VSCALEFPS         Z2, Z4, Z4
+	VCMPPS            $0x15, Z8, Z1, K2
+	VMOVAPS.Z         Z4, K2, Z4
+	VADDPS            Z7, Z4, Z3
+	VPMOVD2M          Z0, K2
+	VBLENDMPS         Z4, Z7, K2, Z4
+	VRCP14PS          Z3, Z28
+	VMOVAPS           Z28, Z29
+	VFNMADD213PS.BCST word3f800000<>+0(SB), Z3, Z29
+	VFMADD231PS       Z29, Z28, Z28
+	VMULPS            Z28, Z4, Z30
+	VFNMADD231PS      Z3, Z30, Z4
+	VFMADD213PS       Z30, Z28, Z4
+	VMOVUPS           Z4, (R12)(DI*1)
+	ADDQ              $0x00000040, R11
+	CMPQ              R11, SI
+	JLT               gates
 
-backrest:
-	TESTQ        BX, BX
-	JZ           backend
-	LEAQ         (R10)(R14*1), R15
-	LEAQ         (R11)(R14*1), BP
-	VMOVUPS.Z    (CX)(R14*1), K1, Z0
-	VMOVUPS.Z    (R15), K1, Z1
-	VMOVUPS.Z    (R15)(DI*1), K1, Z2
-	VMOVUPS.Z    (R15)(DI*2), K1, Z3
-	VMOVUPS.Z    (DX)(R14*1), K1, Z7
-	VSUBPS       Z3, Z7, Z7
-	VMULPS       Z7, Z0, Z7
-	VFNMADD213PS Z6, Z3, Z3
-	VMULPS       Z1, Z0, Z5
-	VSUBPS       Z5, Z0, Z4
-	VMOVUPS      Z5, K1, (AX)(R14*1)
-	VMULPS       Z3, Z4, Z4
-	VFNMADD213PS Z1, Z1, Z1
-	VMULPS       Z1, Z7, Z7
-	LEAQ         (R8)(R14*1), R15
-	VMOVUPS      Z7, K1, (R15)
-	LEAQ         (R9)(R14*1), R15
-	VMOVUPS      Z7, K1, (R15)
-	VMOVUPS.Z    (BP)(DI*2), K1, Z5
-	VMULPS       Z5, Z4, Z5
-	VMULPS       Z2, Z4, Z7
-	VFNMADD213PS Z2, Z2, Z2
-	VMULPS       Z2, Z5, Z5
-	LEAQ         (R8)(R14*1), R15
-	VMOVUPS      Z5, K1, (R15)(DI*1)
-	LEAQ         (R9)(R14*1), R15
-	VMOVUPS      Z5, K1, (R15)(DI*1)
-	LEAQ         (R8)(R14*1), R15
-	VMOVUPS      Z4, K1, (R15)(DI*2)
-	LEAQ         (R9)(R14*1), R14
-	VMOVUPS      Z7, K1, (R14)(DI*2)
+gatesrest:
+	TESTQ             BX, BX
+	JZ                gatesend
+	LEAQ              (R8)(R11*1), R12
+	LEAQ              (R9)(R11*1), R11
+	VMOVUPS.Z         (R11), K1, Z0
+	VORPS             Z0, Z6, Z1
+	VBROADCASTSS      word3fb8aa3b<>+0(SB), Z5
+	VMULPS            Z5, Z1, Z2
+	VRNDSCALEPS       $0x00, Z2, Z2
+	VMOVAPS           Z1, Z3
+	VFMADD231PS.BCST  wordbf318000<>+0(SB), Z2, Z3
+	VFMADD231PS.BCST  word395e8083<>+0(SB), Z2, Z3
+	VBROADCASTSS      word39506967<>+0(SB), Z4
+	VFMADD213PS.BCST  word3ab743ce<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST  word3c088908<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST  word3d2aa9c1<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST  word3e2aaaaa<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST  word3f000000<>+0(SB), Z3, Z4
+	VMULPS            Z3, Z3, Z5
+	VFMADD213PS       Z3, Z5, Z4
+	VBROADCASTSS      word3f800000<>+0(SB), Z5
+	VADDPS            Z5, Z4, Z4
+	VSCALEFPS         Z2, Z4, Z4
+	VCMPPS            $0x15, Z8, Z1, K2
+	VMOVAPS.Z         Z4, K2, Z4
+	VADDPS            Z7, Z4, Z3
+	VPMOVD2M          Z0, K2
+	VBLENDMPS         Z4, Z7, K2, Z4
+	VRCP14PS          Z3, Z28
+	VMOVAPS           Z28, Z29
+	VFNMADD213PS.BCST word3f800000<>+0(SB), Z3, Z29
+	VFMADD231PS       Z29, Z28, Z28
+	VMULPS            Z28, Z4, Z30
+	VFNMADD231PS      Z3, Z30, Z4
+	VFMADD213PS       Z30, Z28, Z4
+	VMOVUPS           Z4, K1, (R12)
+	VMOVUPS.Z         (R11)(DI*1), K1, Z0
+	VORPS             Z0, Z6, Z1
+	VBROADCASTSS      word3fb8aa3b<>+0(SB), Z5
+	VMULPS            Z5, Z1, Z2
+	VRNDSCALEPS       $0x00, Z2, Z2
+	VMOVAPS           Z1, Z3
+	VFMADD231PS.BCST  wordbf318000<>+0(SB), Z2, Z3
+	VFMADD231PS.BCST  word395e8083<>+0(SB), Z2, Z3
+	VBROADCASTSS      word39506967<>+0(SB), Z4
+	VFMADD213PS.BCST  word3ab743ce<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST  word3c088908<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST  word3d2aa9c1<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST  word3e2aaaaa<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST  word3f000000<>+0(SB), Z3, Z4
+	VMULPS            Z3, Z3, Z5
+	VFMADD213PS       Z3, Z5, Z4
+	VBROADCASTSS      word3f800000<>+0(SB), Z5
+	VADDPS            Z5, Z4, Z4
+	VSCALEFPS         Z2, Z4, Z4
+	VCMPPS            $0x15, Z8, Z1, K2
+	VMOVAPS.Z         Z4, K2, Z4
+	VADDPS            Z7, Z4, Z3
+	VPMOVD2M          Z0, K2
+	VBLENDMPS         Z4, Z7, K2, Z4
+	VRCP14PS          Z3, Z28
+	VMOVAPS           Z28, Z29
+	VFNMADD213PS.BCST word3f800000<>+0(SB), Z3, Z29
+	VFMADD231PS       Z29, Z28, Z28
+	VMULPS            Z28, Z4, Z30
+	VFNMADD231PS      Z3, Z30, Z4
+	VFMADD213PS       Z30, Z28, Z4
+	VMOVUPS           Z4, K1, (R12)(DI*1)
 
-backend:
+gatesend:
+	XORQ R11, R11
+	CMPQ R11, SI
+	JGE  staterest
+
+state:
+	LEAQ              (R8)(R11*1), R12
+	LEAQ              (R9)(R11*1), R13
+	VMOVUPS           (R13)(DI*2), Z0
+	VMOVUPS           (DX)(R11*1), Z10
+	VMOVUPS           (R12)(DI*1), Z11
+	VFMADD231PS       Z10, Z11, Z0
+	VBROADCASTSS      word40fcf84f<>+0(SB), Z5
+	VMINPS            Z0, Z5, Z0
+	VBROADCASTSS      wordc0fcf84f<>+0(SB), Z5
+	VMAXPS            Z0, Z5, Z0
+	VMULPS            Z0, Z0, Z1
+	VBROADCASTSS      worda59f25c0<>+0(SB), Z2
+	VFMADD213PS.BCST  word2a61337e<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  wordaebd37ff<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  word335c0041<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  word3779434a<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  word3a270ded<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  word3ba059dc<>+0(SB), Z1, Z2
+	VBROADCASTSS      word35a0d3d8<>+0(SB), Z3
+	VFMADD213PS.BCST  word38f895d6<>+0(SB), Z1, Z3
+	VFMADD213PS.BCST  word3b14aa05<>+0(SB), Z1, Z3
+	VFMADD213PS.BCST  word3ba059dd<>+0(SB), Z1, Z3
+	VMULPS            Z2, Z0, Z2
+	VRCP14PS          Z3, Z28
+	VMOVAPS           Z28, Z29
+	VFNMADD213PS.BCST word3f800000<>+0(SB), Z3, Z29
+	VFMADD231PS       Z29, Z28, Z28
+	VMULPS            Z28, Z2, Z30
+	VFNMADD231PS      Z3, Z30, Z2
+	VFMADD213PS       Z30, Z28, Z2
+	VMOVUPS           Z2, (R12)(DI*2)
+	VMOVUPS           (CX)(R11*1), Z11
+	VSUBPS            Z2, Z11, Z11
+	VMOVUPS           (R12), Z10
+	VFMADD231PS       Z10, Z11, Z2
+	VMOVUPS           Z2, (AX)(R11*1)
+	ADDQ              $0x00000040, R11
+	CMPQ              R11, SI
+	JLT               state
+
+staterest:
+	TESTQ             BX, BX
+	JZ                stateend
+	LEAQ              (R8)(R11*1), R12
+	LEAQ              (R9)(R11*1), R13
+	VMOVUPS.Z         (R13)(DI*2), K1, Z0
+	VMOVUPS.Z         (DX)(R11*1), K1, Z10
+	VMOVUPS.Z         (R12)(DI*1), K1, Z11
+	VFMADD231PS       Z10, Z11, Z0
+	VBROADCASTSS      word40fcf84f<>+0(SB), Z5
+	VMINPS            Z0, Z5, Z0
+	VBROADCASTSS      wordc0fcf84f<>+0(SB), Z5
+	VMAXPS            Z0, Z5, Z0
+	VMULPS            Z0, Z0, Z1
+	VBROADCASTSS      worda59f25c0<>+0(SB), Z2
+	VFMADD213PS.BCST  word2a61337e<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  wordaebd37ff<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  word335c0041<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  word3779434a<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  word3a270ded<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  word3ba059dc<>+0(SB), Z1, Z2
+	VBROADCASTSS      word35a0d3d8<>+0(SB), Z3
+	VFMADD213PS.BCST  word38f895d6<>+0(SB), Z1, Z3
+	VFMADD213PS.BCST  word3b14aa05<>+0(SB), Z1, Z3
+	VFMADD213PS.BCST  word3ba059dd<>+0(SB), Z1, Z3
+	VMULPS            Z2, Z0, Z2
+	VRCP14PS          Z3, Z28
+	VMOVAPS           Z28, Z29
+	VFNMADD213PS.BCST word3f800000<>+0(SB), Z3, Z29
+	VFMADD231PS       Z29, Z28, Z28
+	VMULPS            Z28, Z2, Z30
+	VFNMADD231PS      Z3, Z30, Z2
+	VFMADD213PS       Z30, Z28, Z2
+	VMOVUPS           Z2, K1, (R12)(DI*2)
+	VMOVUPS.Z         (CX)(R11*1), K1, Z11
+	VSUBPS            Z2, Z11, Z11
+	VMOVUPS.Z         (R12), K1, Z10
+	VFMADD231PS       Z10, Z11, Z2
+	VMOVUPS           Z2, K1, (AX)(R11*1)
+
+stateend:
 	ADDQ DI, AX
 	ADDQ DI, CX
 	ADDQ DI, DX
-	ADDQ R13, R8
-	ADDQ R13, R9
+	LEAQ (DI)(DI*2), R11
+	ADDQ R11, R8
+	ADDQ R11, R9
+	DECQ R10
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func gruBackwardAVX512(d *float32, ldd int, dh *float32, dout *float32, gates *float32, s *float32, h *float32, rows int, width int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·gruBackwardAVX512(SB), NOSPLIT, $0-72
+	MOVQ         dh+16(FP), AX
+	MOVQ         dout+24(FP), CX
+	MOVQ         h+48(FP), DX
+	MOVQ         s+40(FP), BX
+	MOVQ         d+0(FP), SI
+	MOVQ         width+64(FP), DI
+	MOVQ         DI, R8
+	ANDQ         $-16, R8
+	SUBQ         R8, DI
+	SHLQ         $0x02, R8
+	MOVL         $0x0000ffff, R9
+	MOVL         DI, R10
+	BZHIL        R10, R9, R9
+	KMOVW        R9, K1
+	MOVQ         width+64(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         gates+32(FP), R10
+	LEAQ         (R9)(R9*2), R11
+	VBROADCASTSS word3f800000<>+0(SB), Z6
+	MOVQ         rows+56(FP), R12
+
+row:
+	XORQ R13, R13
+	CMPQ R13, R8
+	JGE  backrest
+
+back:
+	LEAQ         (R10)(R13*1), R14
+	LEAQ         (SI)(R13*1), R15
+	VMOVUPS      (CX)(R13*1), Z0
+	VMOVUPS      (AX)(R13*1), Z5
+	VADDPS       Z5, Z0, Z0
+	VMOVUPS      (R14), Z1
+	VMOVUPS      (R14)(R9*1), Z2
+	VMOVUPS      (R14)(R9*2), Z3
+	VMOVUPS      (DX)(R13*1), Z7
+	VSUBPS       Z3, Z7, Z7
+	VMULPS       Z7, Z0, Z7
+	VFNMADD213PS Z6, Z3, Z3
+	VMULPS       Z1, Z0, Z5
+	VSUBPS       Z5, Z0, Z4
+	VMOVUPS      Z5, (AX)(R13*1)
+	VMULPS       Z3, Z4, Z4
+	VFNMADD213PS Z1, Z1, Z1
+	VMULPS       Z1, Z7, Z7
+	VMOVUPS      Z7, (R15)(R9*1)
+	VMOVUPS      (BX)(R13*1), Z5
+	VMULPS       Z5, Z4, Z5
+	VMULPS       Z2, Z4, Z7
+	VFNMADD213PS Z2, Z2, Z2
+	VMULPS       Z2, Z5, Z5
+	VMOVUPS      Z5, (R15)(R9*2)
+	VMOVUPS      Z4, (R15)
+	VMOVUPS      Z7, (R15)(R11*1)
+	ADDQ         $0x00000040, R13
+	CMPQ         R13, R8
+	JLT          back
+
+backrest:
+	TESTQ        DI, DI
+	JZ           backend
+	LEAQ         (R10)(R13*1), R14
+	LEAQ         (SI)(R13*1), R15
+	VMOVUPS.Z    (CX)(R13*1), K1, Z0
+	VMOVUPS.Z    (AX)(R13*1), K1, Z5
+	VADDPS       Z5, Z0, Z0
+	VMOVUPS.Z    (R14), K1, Z1
+	VMOVUPS.Z    (R14)(R9*1), K1, Z2
+	VMOVUPS.Z    (R14)(R9*2), K1, Z3
+	VMOVUPS.Z    (DX)(R13*1), K1, Z7
+	VSUBPS       Z3, Z7, Z7
+	VMULPS       Z7, Z0, Z7
+	VFNMADD213PS Z6, Z3, Z3
+	VMULPS       Z1, Z0, Z5
+	VSUBPS       Z5, Z0, Z4
+	VMOVUPS      Z5, K1, (AX)(R13*1)
+	VMULPS       Z3, Z4, Z4
+	VFNMADD213PS Z1, Z1, Z1
+	VMULPS       Z1, Z7, Z7
+	VMOVUPS      Z7, K1, (R15)(R9*1)
+	VMOVUPS.Z    (BX)(R13*1), K1, Z5
+	VMULPS       Z5, Z4, Z5
+	VMULPS       Z2, Z4, Z7
+	VFNMADD213PS Z2, Z2, Z2
+	VMULPS       Z2, Z5, Z5
+	VMOVUPS      Z5, K1, (R15)(R9*2)
+	VMOVUPS      Z4, K1, (R15)
+	VMOVUPS      Z7, K1, (R15)(R11*1)
+
+backend:
+	MOVQ ldd+8(FP), R13
+	SHLQ $0x02, R13
+	ADDQ R13, SI
+	ADDQ R9, AX
+	ADDQ R9, CX
+	ADDQ R9, DX
+	ADDQ R9, BX
+	LEAQ (R9)(R9*2), R13
 	ADDQ R13, R10
-	ADDQ R13, R11
 	DECQ R12
 	JNZ  row
 	VZEROUPPER
@@ -11768,310 +11805,8 @@ columnsend:
 TEXT ·gruForwardAVX2(SB), NOSPLIT, $0-56
 	MOVQ         out+0(FP), AX
 	MOVQ         h+32(FP), CX
-	MOVQ         width+48(FP), DX
-	MOVQ         DX, BX
-	ANDQ         $-8, BX
-	SUBQ         BX, DX
-	SHLQ         $0x02, BX
-	LEAQ         lanes<>+0(SB), SI
-	MOVQ         $0x00000008, DI
-	SUBQ         DX, DI
-	VMOVUPS      (SI)(DI*4), Y15
-	MOVQ         width+48(FP), SI
-	SHLQ         $0x02, SI
-	MOVQ         gates+8(FP), DI
-	MOVQ         x+16(FP), R8
-	MOVQ         s+24(FP), R9
-	VBROADCASTSS word80000000<>+0(SB), Y6
-	VBROADCASTSS word3f800000<>+0(SB), Y7
-	VBROADCASTSS wordc2aea8f6<>+0(SB), Y8
-	MOVQ         rows+40(FP), R10
-	LEAQ         (SI)(SI*2), R11
-
-row:
-	XORQ R12, R12
-	CMPQ R12, BX
-	JGE  gatesrest
-
-gates:
-	LEAQ         (DI)(R12*1), R13
-	LEAQ         (R8)(R12*1), R14
-	LEAQ         (R9)(R12*1), R15
-	VMOVUPS      (R14), Y0
-	VMOVUPS      (R15), Y10
-	VADDPS       Y10, Y0, Y0
-	VORPS        Y0, Y6, Y1
-	VBROADCASTSS word3fb8aa3b<>+0(SB), Y5
-	VMULPS       Y5, Y1, Y2
-	VROUNDPS     $0x00, Y2, Y2
-	VMOVAPS      Y1, Y3
-	VBROADCASTSS wordbf318000<>+0(SB), Y5
-	VFMADD231PS  Y5, Y2, Y3
-	VBROADCASTSS word395e8083<>+0(SB), Y5
-	VFMADD231PS  Y5, Y2, Y3
-	VBROADCASTSS word39506967<>+0(SB), Y4
-	VBROADCASTSS word3ab743ce<>+0(SB), Y5
-	VFMADD213PS  Y5, Y3, Y4
-	VBROADCASTSS word3c088908<>+0(SB), Y5
-	VFMADD213PS  Y5, Y3, Y4
-	VBROADCASTSS word3d2aa9c1<>+0(SB), Y5
-	VFMADD213PS  Y5, Y3, Y4
-	VBROADCASTSS word3e2aaaaa<>+0(SB), Y5
-	VFMADD213PS  Y5, Y3, Y4
-	VBROADCASTSS word3f000000<>+0(SB), Y5
-	VFMADD213PS  Y5, Y3, Y4
-	VMULPS       Y3, Y3, Y5
-	VFMADD213PS  Y3, Y5, Y4
-	VBROADCASTSS word3f800000<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y4
-	VCVTPS2DQ    Y2, Y2
-	VBROADCASTSS word0000007f<>+0(SB), Y5
-	VPADDD       Y5, Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y2, Y4, Y4
-	VCMPPS       $0x15, Y8, Y1, Y9
-	VANDPS       Y9, Y4, Y4
-	VADDPS       Y7, Y4, Y3
-	VBLENDVPS    Y0, Y4, Y7, Y4
-	VDIVPS       Y3, Y4, Y4
-	VMOVUPS      Y4, (R13)
-	VMOVUPS      (R14)(SI*1), Y0
-	VMOVUPS      (R15)(SI*1), Y10
-	VADDPS       Y10, Y0, Y0
-	VORPS        Y0, Y6, Y1
-	VBROADCASTSS word3fb8aa3b<>+0(SB), Y5
-	VMULPS       Y5, Y1, Y2
-	VROUNDPS     $0x00, Y2, Y2
-	VMOVAPS      Y1, Y3
-	VBROADCASTSS wordbf318000<>+0(SB), Y5
-	VFMADD231PS  Y5, Y2, Y3
-	VBROADCASTSS word395e8083<>+0(SB), Y5
-	VFMADD231PS  Y5, Y2, Y3
-	VBROADCASTSS word39506967<>+0(SB), Y4
-	VBROADCASTSS word3ab743ce<>+0(SB), Y5
-	VFMADD213PS  Y5, Y3, Y4
-	VBROADCASTSS word3c088908<>+0(SB), Y5
-	VFMADD213PS  Y5, Y3, Y4
-	VBROADCASTSS word3d2aa9c1<>+0(SB), Y5
-	VFMADD213PS  Y5, Y3, Y4
-	VBROADCASTSS word3e2aaaaa<>+0(SB), Y5
-	VFMADD213PS  Y5, Y3, Y4
-	VBROADCASTSS word3f000000<>+0(SB), Y5
-	VFMADD213PS  Y5, Y3, Y4
-	VMULPS       Y3, Y3, Y5
-	VFMADD213PS  Y3, Y5, Y4
-	VBROADCASTSS word3f800000<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y4
-	VCVTPS2DQ    Y2, Y2
-	VBROADCASTSS word0000007f<>+0(SB), Y5
-	VPADDD       Y5, Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y2, Y4, Y4
-	VCMPPS       $0x15, Y8, Y1, Y9
-	VANDPS       Y9, Y4, Y4
-	VADDPS       Y7, Y4, Y3
-	VBLENDVPS    Y0, Y4, Y7, Y4
-	VDIVPS       Y3, Y4, Y4
-	VMOVUPS      Y4, (R13)(SI*1)
-	ADDQ         $0x00000020, R12
-	CMPQ         R12, BX
-	JLT          gates
-
-gatesrest:
-	TESTQ        DX, DX
-	JZ           gatesend
-	LEAQ         (DI)(R12*1), R13
-	LEAQ         (R8)(R12*1), R14
-	LEAQ         (R9)(R12*1), R12
-	VMASKMOVPS   (R14), Y15, Y0
-	VMASKMOVPS   (R12), Y15, Y10
-	VADDPS       Y10, Y0, Y0
-	VORPS        Y0, Y6, Y1
-	VBROADCASTSS word3fb8aa3b<>+0(SB), Y5
-	VMULPS       Y5, Y1, Y2
-	VROUNDPS     $0x00, Y2, Y2
-	VMOVAPS      Y1, Y3
-	VBROADCASTSS wordbf318000<>+0(SB), Y5
-	VFMADD231PS  Y5, Y2, Y3
-	VBROADCASTSS word395e8083<>+0(SB), Y5
-	VFMADD231PS  Y5, Y2, Y3
-	VBROADCASTSS word39506967<>+0(SB), Y4
-	VBROADCASTSS word3ab743ce<>+0(SB), Y5
-	VFMADD213PS  Y5, Y3, Y4
-	VBROADCASTSS word3c088908<>+0(SB), Y5
-	VFMADD213PS  Y5, Y3, Y4
-	VBROADCASTSS word3d2aa9c1<>+0(SB), Y5
-	VFMADD213PS  Y5, Y3, Y4
-	VBROADCASTSS word3e2aaaaa<>+0(SB), Y5
-	VFMADD213PS  Y5, Y3, Y4
-	VBROADCASTSS word3f000000<>+0(SB), Y5
-	VFMADD213PS  Y5, Y3, Y4
-	VMULPS       Y3, Y3, Y5
-	VFMADD213PS  Y3, Y5, Y4
-	VBROADCASTSS word3f800000<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y4
-	VCVTPS2DQ    Y2, Y2
-	VBROADCASTSS word0000007f<>+0(SB), Y5
-	VPADDD       Y5, Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y2, Y4, Y4
-	VCMPPS       $0x15, Y8, Y1, Y9
-	VANDPS       Y9, Y4, Y4
-	VADDPS       Y7, Y4, Y3
-	VBLENDVPS    Y0, Y4, Y7, Y4
-	VDIVPS       Y3, Y4, Y4
-	VMASKMOVPS   Y4, Y15, (R13)
-	VMASKMOVPS   (R14)(SI*1), Y15, Y0
-	VMASKMOVPS   (R12)(SI*1), Y15, Y10
-	VADDPS       Y10, Y0, Y0
-	VORPS        Y0, Y6, Y1
-	VBROADCASTSS word3fb8aa3b<>+0(SB), Y5
-	VMULPS       Y5, Y1, Y2
-	VROUNDPS     $0x00, Y2, Y2
-	VMOVAPS      Y1, Y3
-	VBROADCASTSS wordbf318000<>+0(SB), Y5
-	VFMADD231PS  Y5, Y2, Y3
-	VBROADCASTSS word395e8083<>+0(SB), Y5
-	VFMADD231PS  Y5, Y2, Y3
-	VBROADCASTSS word39506967<>+0(SB), Y4
-	VBROADCASTSS word3ab743ce<>+0(SB), Y5
-	VFMADD213PS  Y5, Y3, Y4
-	VBROADCASTSS word3c088908<>+0(SB), Y5
-	VFMADD213PS  Y5, Y3, Y4
-	VBROADCASTSS word3d2aa9c1<>+0(SB), Y5
-	VFMADD213PS  Y5, Y3, Y4
-	VBROADCASTSS word3e2aaaaa<>+0(SB), Y5
-	VFMADD213PS  Y5, Y3, Y4
-	VBROADCASTSS word3f000000<>+0(SB), Y5
-	VFMADD213PS  Y5, Y3, Y4
-	VMULPS       Y3, Y3, Y5
-	VFMADD213PS  Y3, Y5, Y4
-	VBROADCASTSS word3f800000<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y4
-	VCVTPS2DQ    Y2, Y2
-	VBROADCASTSS word0000007f<>+0(SB), Y5
-	VPADDD       Y5, Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y2, Y4, Y4
-	VCMPPS       $0x15, Y8, Y1, Y9
-	VANDPS       Y9, Y4, Y4
-	VADDPS       Y7, Y4, Y3
-	VBLENDVPS    Y0, Y4, Y7, Y4
-	VDIVPS       Y3, Y4, Y4
-	VMASKMOVPS   Y4, Y15, (R13)(SI*1)
-
-gatesend:
-	XORQ R12, R12
-	CMPQ R12, BX
-	JGE  staterest
-
-state:
-	LEAQ         (DI)(R12*1), R13
-	LEAQ         (R8)(R12*1), R14
-	LEAQ         (R9)(R12*1), R15
-	VMOVUPS      (R14)(SI*2), Y0
-	VMOVUPS      (R15)(SI*2), Y10
-	VMOVUPS      (R13)(SI*1), Y11
-	VFMADD231PS  Y10, Y11, Y0
-	VBROADCASTSS word40fcf84f<>+0(SB), Y5
-	VMINPS       Y0, Y5, Y0
-	VBROADCASTSS wordc0fcf84f<>+0(SB), Y5
-	VMAXPS       Y0, Y5, Y0
-	VMULPS       Y0, Y0, Y1
-	VBROADCASTSS worda59f25c0<>+0(SB), Y2
-	VBROADCASTSS word2a61337e<>+0(SB), Y5
-	VFMADD213PS  Y5, Y1, Y2
-	VBROADCASTSS wordaebd37ff<>+0(SB), Y5
-	VFMADD213PS  Y5, Y1, Y2
-	VBROADCASTSS word335c0041<>+0(SB), Y5
-	VFMADD213PS  Y5, Y1, Y2
-	VBROADCASTSS word3779434a<>+0(SB), Y5
-	VFMADD213PS  Y5, Y1, Y2
-	VBROADCASTSS word3a270ded<>+0(SB), Y5
-	VFMADD213PS  Y5, Y1, Y2
-	VBROADCASTSS word3ba059dc<>+0(SB), Y5
-	VFMADD213PS  Y5, Y1, Y2
-	VBROADCASTSS word35a0d3d8<>+0(SB), Y3
-	VBROADCASTSS word38f895d6<>+0(SB), Y5
-	VFMADD213PS  Y5, Y1, Y3
-	VBROADCASTSS word3b14aa05<>+0(SB), Y5
-	VFMADD213PS  Y5, Y1, Y3
-	VBROADCASTSS word3ba059dd<>+0(SB), Y5
-	VFMADD213PS  Y5, Y1, Y3
-	VMULPS       Y2, Y0, Y2
-	VDIVPS       Y3, Y2, Y2
-	VMOVUPS      Y2, (R13)(SI*2)
-	VMOVUPS      (CX)(R12*1), Y11
-	VSUBPS       Y2, Y11, Y11
-	VMOVUPS      (R13), Y10
-	VFMADD231PS  Y10, Y11, Y2
-	VMOVUPS      Y2, (AX)(R12*1)
-	ADDQ         $0x00000020, R12
-	CMPQ         R12, BX
-	JLT          state
-
-staterest:
-	TESTQ        DX, DX
-	JZ           stateend
-	LEAQ         (DI)(R12*1), R13
-	LEAQ         (R8)(R12*1), R14
-	LEAQ         (R9)(R12*1), R15
-	VMASKMOVPS   (R14)(SI*2), Y15, Y0
-	VMASKMOVPS   (R15)(SI*2), Y15, Y10
-	VMASKMOVPS   (R13)(SI*1), Y15, Y11
-	VFMADD231PS  Y10, Y11, Y0
-	VBROADCASTSS word40fcf84f<>+0(SB), Y5
-	VMINPS       Y0, Y5, Y0
-	VBROADCASTSS wordc0fcf84f<>+0(SB), Y5
-	VMAXPS       Y0, Y5, Y0
-	VMULPS       Y0, Y0, Y1
-	VBROADCASTSS worda59f25c0<>+0(SB), Y2
-	VBROADCASTSS word2a61337e<>+0(SB), Y5
-	VFMADD213PS  Y5, Y1, Y2
-	VBROADCASTSS wordaebd37ff<>+0(SB), Y5
-	VFMADD213PS  Y5, Y1, Y2
-	VBROADCASTSS word335c0041<>+0(SB), Y5
-	VFMADD213PS  Y5, Y1, Y2
-	VBROADCASTSS word3779434a<>+0(SB), Y5
-	VFMADD213PS  Y5, Y1, Y2
-	VBROADCASTSS word3a270ded<>+0(SB), Y5
-	VFMADD213PS  Y5, Y1, Y2
-	VBROADCASTSS word3ba059dc<>+0(SB), Y5
-	VFMADD213PS  Y5, Y1, Y2
-	VBROADCASTSS word35a0d3d8<>+0(SB), Y3
-	VBROADCASTSS word38f895d6<>+0(SB), Y5
-	VFMADD213PS  Y5, Y1, Y3
-	VBROADCASTSS word3b14aa05<>+0(SB), Y5
-	VFMADD213PS  Y5, Y1, Y3
-	VBROADCASTSS word3ba059dd<>+0(SB), Y5
-	VFMADD213PS  Y5, Y1, Y3
-	VMULPS       Y2, Y0, Y2
-	VDIVPS       Y3, Y2, Y2
-	VMASKMOVPS   Y2, Y15, (R13)(SI*2)
-	VMASKMOVPS   (CX)(R12*1), Y15, Y11
-	VSUBPS       Y2, Y11, Y11
-	VMASKMOVPS   (R13), Y15, Y10
-	VFMADD231PS  Y10, Y11, Y2
-	VMASKMOVPS   Y2, Y15, (AX)(R12*1)
-
-stateend:
-	ADDQ SI, AX
-	ADDQ SI, CX
-	ADDQ R11, DI
-	ADDQ R11, R8
-	ADDQ R11, R9
-	DECQ R10
-	JNZ  row
-	VZEROUPPER
-	RET
-
-// func gruBackwardAVX2(dx *float32, ds *float32, dh *float32, dout *float32, gates *float32, s *float32, h *float32, rows int, width int)
-// Requires: AVX, FMA3
-TEXT ·gruBackwardAVX2(SB), NOSPLIT, $8-72
-	MOVQ         dh+16(FP), AX
-	MOVQ         dout+24(FP), CX
-	MOVQ         h+48(FP), DX
-	MOVQ         width+64(FP), BX
+	MOVQ         s+24(FP), DX
+	MOVQ         width+48(FP), BX
 	MOVQ         BX, SI
 	ANDQ         $-8, SI
 	SUBQ         SI, BX
@@ -12080,104 +11815,383 @@ TEXT ·gruBackwardAVX2(SB), NOSPLIT, $8-72
 	MOVQ         $0x00000008, R8
 	SUBQ         BX, R8
 	VMOVUPS      (DI)(R8*4), Y15
-	MOVQ         width+64(FP), DI
+	MOVQ         width+48(FP), DI
 	SHLQ         $0x02, DI
-	MOVQ         dx+0(FP), R8
-	MOVQ         ds+8(FP), R9
-	MOVQ         gates+32(FP), R10
-	MOVQ         s+40(FP), R11
-	VBROADCASTSS word3f800000<>+0(SB), Y6
-	MOVQ         rows+56(FP), R12
-	LEAQ         (DI)(DI*2), R13
+	MOVQ         gates+8(FP), R8
+	MOVQ         x+16(FP), R9
+	VBROADCASTSS word80000000<>+0(SB), Y6
+	VBROADCASTSS word3f800000<>+0(SB), Y7
+	VBROADCASTSS wordc2aea8f6<>+0(SB), Y8
+	MOVQ         rows+40(FP), R10
 
 row:
-	XORQ R14, R14
-	CMPQ R14, SI
-	JGE  backrest
+	XORQ R11, R11
+	CMPQ R11, SI
+	JGE  gatesrest
 
-back:
-	LEAQ         (R10)(R14*1), R15
-	LEAQ         (R11)(R14*1), BP
-	VMOVUPS      (CX)(R14*1), Y0
-	VMOVUPS      (R15), Y1
-	VMOVUPS      (R15)(DI*1), Y2
-	VMOVUPS      (R15)(DI*2), Y3
-	VMOVUPS      (DX)(R14*1), Y7
-	VSUBPS       Y3, Y7, Y7
-	VMULPS       Y7, Y0, Y7
-	VFNMADD213PS Y6, Y3, Y3
-	VMULPS       Y1, Y0, Y5
-	VSUBPS       Y5, Y0, Y4
-	VMOVUPS      Y5, (AX)(R14*1)
-	VMULPS       Y3, Y4, Y4
-	VFNMADD213PS Y1, Y1, Y1
-	VMULPS       Y1, Y7, Y7
-	LEAQ         (R8)(R14*1), R15
-	VMOVUPS      Y7, (R15)
-	LEAQ         (R9)(R14*1), R15
-	VMOVUPS      Y7, (R15)
-	VMOVUPS      (BP)(DI*2), Y5
-	VMULPS       Y5, Y4, Y5
-	VMULPS       Y2, Y4, Y7
-	VFNMADD213PS Y2, Y2, Y2
-	VMULPS       Y2, Y5, Y5
-	LEAQ         (R8)(R14*1), R15
-	VMOVUPS      Y5, (R15)(DI*1)
-	LEAQ         (R9)(R14*1), R15
-	VMOVUPS      Y5, (R15)(DI*1)
-	LEAQ         (R8)(R14*1), R15
-	VMOVUPS      Y4, (R15)(DI*2)
-	LEAQ         (R9)(R14*1), R15
-	VMOVUPS      Y7, (R15)(DI*2)
-	ADDQ         $0x00000020, R14
-	CMPQ         R14, SI
-	JLT          back
+gates:
+	LEAQ         (R8)(R11*1), R12
+	LEAQ         (R9)(R11*1), R13
+	VMOVUPS      (R13), Y0
+	VORPS        Y0, Y6, Y1
+	VBROADCASTSS word3fb8aa3b<>+0(SB), Y5
+	VMULPS       Y5, Y1, Y2
+	VROUNDPS     $0x00, Y2, Y2
+	VMOVAPS      Y1, Y3
+	VBROADCASTSS wordbf318000<>+0(SB), Y5
+	VFMADD231PS  Y5, Y2, Y3
+	VBROADCASTSS word395e8083<>+0(SB), Y5
+	VFMADD231PS  Y5, Y2, Y3
+	VBROADCASTSS word39506967<>+0(SB), Y4
+	VBROADCASTSS word3ab743ce<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3c088908<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3d2aa9c1<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3e2aaaaa<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3f000000<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VMULPS       Y3, Y3, Y5
+	VFMADD213PS  Y3, Y5, Y4
+	VBROADCASTSS word3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VCVTPS2DQ    Y2, Y2
+	VBROADCASTSS word0000007f<>+0(SB), Y5
+	VPADDD       Y5, Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y4, Y4
+	VCMPPS       $0x15, Y8, Y1, Y9
+	VANDPS       Y9, Y4, Y4
+	VADDPS       Y7, Y4, Y3
+	VBLENDVPS    Y0, Y4, Y7, Y4
+	VDIVPS       Y3, Y4, Y4
+	VMOVUPS      Y4, (R12)
+	VMOVUPS      (R13)(DI*1), Y0
+	VORPS        Y0, Y6, Y1
+	VBROADCASTSS word3fb8aa3b<>+0(SB), Y5
+	VMULPS       Y5, Y1, Y2
+	VROUNDPS     $0x00, Y2, Y2
+	VMOVAPS      Y1, Y3
+	VBROADCASTSS wordbf318000<>+0(SB), Y5
+	VFMADD231PS  Y5, Y2, Y3
+	VBROADCASTSS word395e8083<>+0(SB), Y5
+	VFMADD231PS  Y5, Y2, Y3
+	VBROADCASTSS word39506967<>+0(SB), Y4
+	VBROADCASTSS word3ab743ce<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3c088908<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3d2aa9c1<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3e2aaaaa<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3f000000<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VMULPS       Y3, Y3, Y5
+	VFMADD213PS  Y3, Y5, Y4
+	VBROADCASTSS word3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VCVTPS2DQ    Y2, Y2
+	VBROADCASTSS word0000007f<>+0(SB), Y5
+	VPADDD       Y5, Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y4, Y4
+	VCMPPS       $0x15, Y8, Y1, Y9
+	VANDPS       Y9, Y4, Y4
+	VADDPS       Y7, Y4, Y3
+	VBLENDVPS    Y0, Y4, Y7, Y4
+	VDIVPS       Y3, Y4, Y4
+	VMOVUPS      Y4, (R12)(DI*1)
+	ADDQ         $0x00000020, R11
+	CMPQ         R11, SI
+	JLT          gates
 
-backrest:
+gatesrest:
 	TESTQ        BX, BX
-	JZ           backend
-	LEAQ         (R10)(R14*1), R15
-	LEAQ         (R11)(R14*1), BP
-	VMASKMOVPS   (CX)(R14*1), Y15, Y0
-	VMASKMOVPS   (R15), Y15, Y1
-	VMASKMOVPS   (R15)(DI*1), Y15, Y2
-	VMASKMOVPS   (R15)(DI*2), Y15, Y3
-	VMASKMOVPS   (DX)(R14*1), Y15, Y7
-	VSUBPS       Y3, Y7, Y7
-	VMULPS       Y7, Y0, Y7
-	VFNMADD213PS Y6, Y3, Y3
-	VMULPS       Y1, Y0, Y5
-	VSUBPS       Y5, Y0, Y4
-	VMASKMOVPS   Y5, Y15, (AX)(R14*1)
-	VMULPS       Y3, Y4, Y4
-	VFNMADD213PS Y1, Y1, Y1
-	VMULPS       Y1, Y7, Y7
-	LEAQ         (R8)(R14*1), R15
-	VMASKMOVPS   Y7, Y15, (R15)
-	LEAQ         (R9)(R14*1), R15
-	VMASKMOVPS   Y7, Y15, (R15)
-	VMASKMOVPS   (BP)(DI*2), Y15, Y5
-	VMULPS       Y5, Y4, Y5
-	VMULPS       Y2, Y4, Y7
-	VFNMADD213PS Y2, Y2, Y2
-	VMULPS       Y2, Y5, Y5
-	LEAQ         (R8)(R14*1), R15
-	VMASKMOVPS   Y5, Y15, (R15)(DI*1)
-	LEAQ         (R9)(R14*1), R15
-	VMASKMOVPS   Y5, Y15, (R15)(DI*1)
-	LEAQ         (R8)(R14*1), R15
-	VMASKMOVPS   Y4, Y15, (R15)(DI*2)
-	LEAQ         (R9)(R14*1), R14
-	VMASKMOVPS   Y7, Y15, (R14)(DI*2)
+	JZ           gatesend
+	LEAQ         (R8)(R11*1), R12
+	LEAQ         (R9)(R11*1), R11
+	VMASKMOVPS   (R11), Y15, Y0
+	VORPS        Y0, Y6, Y1
+	VBROADCASTSS word3fb8aa3b<>+0(SB), Y5
+	VMULPS       Y5, Y1, Y2
+	VROUNDPS     $0x00, Y2, Y2
+	VMOVAPS      Y1, Y3
+	VBROADCASTSS wordbf318000<>+0(SB), Y5
+	VFMADD231PS  Y5, Y2, Y3
+	VBROADCASTSS word395e8083<>+0(SB), Y5
+	VFMADD231PS  Y5, Y2, Y3
+	VBROADCASTSS word39506967<>+0(SB), Y4
+	VBROADCASTSS word3ab743ce<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3c088908<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3d2aa9c1<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3e2aaaaa<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3f000000<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VMULPS       Y3, Y3, Y5
+	VFMADD213PS  Y3, Y5, Y4
+	VBROADCASTSS word3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VCVTPS2DQ    Y2, Y2
+	VBROADCASTSS word0000007f<>+0(SB), Y5
+	VPADDD       Y5, Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y4, Y4
+	VCMPPS       $0x15, Y8, Y1, Y9
+	VANDPS       Y9, Y4, Y4
+	VADDPS       Y7, Y4, Y3
+	VBLENDVPS    Y0, Y4, Y7, Y4
+	VDIVPS       Y3, Y4, Y4
+	VMASKMOVPS   Y4, Y15, (R12)
+	VMASKMOVPS   (R11)(DI*1), Y15, Y0
+	VORPS        Y0, Y6, Y1
+	VBROADCASTSS word3fb8aa3b<>+0(SB), Y5
+	VMULPS       Y5, Y1, Y2
+	VROUNDPS     $0x00, Y2, Y2
+	VMOVAPS      Y1, Y3
+	VBROADCASTSS wordbf318000<>+0(SB), Y5
+	VFMADD231PS  Y5, Y2, Y3
+	VBROADCASTSS word395e8083<>+0(SB), Y5
+	VFMADD231PS  Y5, Y2, Y3
+	VBROADCASTSS word39506967<>+0(SB), Y4
+	VBROADCASTSS word3ab743ce<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3c088908<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3d2aa9c1<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3e2aaaaa<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS word3f000000<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VMULPS       Y3, Y3, Y5
+	VFMADD213PS  Y3, Y5, Y4
+	VBROADCASTSS word3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y4
+	VCVTPS2DQ    Y2, Y2
+	VBROADCASTSS word0000007f<>+0(SB), Y5
+	VPADDD       Y5, Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y4, Y4
+	VCMPPS       $0x15, Y8, Y1, Y9
+	VANDPS       Y9, Y4, Y4
+	VADDPS       Y7, Y4, Y3
+	VBLENDVPS    Y0, Y4, Y7, Y4
+	VDIVPS       Y3, Y4, Y4
+	VMASKMOVPS   Y4, Y15, (R12)(DI*1)
 
-backend:
+gatesend:
+	XORQ R11, R11
+	CMPQ R11, SI
+	JGE  staterest
+
+state:
+	LEAQ         (R8)(R11*1), R12
+	LEAQ         (R9)(R11*1), R13
+	VMOVUPS      (R13)(DI*2), Y0
+	VMOVUPS      (DX)(R11*1), Y10
+	VMOVUPS      (R12)(DI*1), Y11
+	VFMADD231PS  Y10, Y11, Y0
+	VBROADCASTSS word40fcf84f<>+0(SB), Y5
+	VMINPS       Y0, Y5, Y0
+	VBROADCASTSS wordc0fcf84f<>+0(SB), Y5
+	VMAXPS       Y0, Y5, Y0
+	VMULPS       Y0, Y0, Y1
+	VBROADCASTSS worda59f25c0<>+0(SB), Y2
+	VBROADCASTSS word2a61337e<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y2
+	VBROADCASTSS wordaebd37ff<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y2
+	VBROADCASTSS word335c0041<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y2
+	VBROADCASTSS word3779434a<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y2
+	VBROADCASTSS word3a270ded<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y2
+	VBROADCASTSS word3ba059dc<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y2
+	VBROADCASTSS word35a0d3d8<>+0(SB), Y3
+	VBROADCASTSS word38f895d6<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y3
+	VBROADCASTSS word3b14aa05<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y3
+	VBROADCASTSS word3ba059dd<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y3
+	VMULPS       Y2, Y0, Y2
+	VDIVPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (R12)(DI*2)
+	VMOVUPS      (CX)(R11*1), Y11
+	VSUBPS       Y2, Y11, Y11
+	VMOVUPS      (R12), Y10
+	VFMADD231PS  Y10, Y11, Y2
+	VMOVUPS      Y2, (AX)(R11*1)
+	ADDQ         $0x00000020, R11
+	CMPQ         R11, SI
+	JLT          state
+
+staterest:
+	TESTQ        BX, BX
+	JZ           stateend
+	LEAQ         (R8)(R11*1), R12
+	LEAQ         (R9)(R11*1), R13
+	VMASKMOVPS   (R13)(DI*2), Y15, Y0
+	VMASKMOVPS   (DX)(R11*1), Y15, Y10
+	VMASKMOVPS   (R12)(DI*1), Y15, Y11
+	VFMADD231PS  Y10, Y11, Y0
+	VBROADCASTSS word40fcf84f<>+0(SB), Y5
+	VMINPS       Y0, Y5, Y0
+	VBROADCASTSS wordc0fcf84f<>+0(SB), Y5
+	VMAXPS       Y0, Y5, Y0
+	VMULPS       Y0, Y0, Y1
+	VBROADCASTSS worda59f25c0<>+0(SB), Y2
+	VBROADCASTSS word2a61337e<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y2
+	VBROADCASTSS wordaebd37ff<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y2
+	VBROADCASTSS word335c0041<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y2
+	VBROADCASTSS word3779434a<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y2
+	VBROADCASTSS word3a270ded<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y2
+	VBROADCASTSS word3ba059dc<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y2
+	VBROADCASTSS word35a0d3d8<>+0(SB), Y3
+	VBROADCASTSS word38f895d6<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y3
+	VBROADCASTSS word3b14aa05<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y3
+	VBROADCASTSS word3ba059dd<>+0(SB), Y5
+	VFMADD213PS  Y5, Y1, Y3
+	VMULPS       Y2, Y0, Y2
+	VDIVPS       Y3, Y2, Y2
+	VMASKMOVPS   Y2, Y15, (R12)(DI*2)
+	VMASKMOVPS   (CX)(R11*1), Y15, Y11
+	VSUBPS       Y2, Y11, Y11
+	VMASKMOVPS   (R12), Y15, Y10
+	VFMADD231PS  Y10, Y11, Y2
+	VMASKMOVPS   Y2, Y15, (AX)(R11*1)
+
+stateend:
 	ADDQ DI, AX
 	ADDQ DI, CX
 	ADDQ DI, DX
-	ADDQ R13, R8
-	ADDQ R13, R9
+	LEAQ (DI)(DI*2), R11
+	ADDQ R11, R8
+	ADDQ R11, R9
+	DECQ R10
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func gruBackwardAVX2(d *float32, ldd int, dh *float32, dout *float32, gates *float32, s *float32, h *float32, rows int, width int)
+// Requires: AVX, FMA3
+TEXT ·gruBackwardAVX2(SB), NOSPLIT, $0-72
+	MOVQ         dh+16(FP), AX
+	MOVQ         dout+24(FP), CX
+	MOVQ         h+48(FP), DX
+	MOVQ         s+40(FP), BX
+	MOVQ         d+0(FP), SI
+	MOVQ         width+64(FP), DI
+	MOVQ         DI, R8
+	ANDQ         $-8, R8
+	SUBQ         R8, DI
+	SHLQ         $0x02, R8
+	LEAQ         lanes<>+0(SB), R9
+	MOVQ         $0x00000008, R10
+	SUBQ         DI, R10
+	VMOVUPS      (R9)(R10*4), Y15
+	MOVQ         width+64(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         gates+32(FP), R10
+	LEAQ         (R9)(R9*2), R11
+	VBROADCASTSS word3f800000<>+0(SB), Y6
+	MOVQ         rows+56(FP), R12
+
+row:
+	XORQ R13, R13
+	CMPQ R13, R8
+	JGE  backrest
+
+back:
+	LEAQ         (R10)(R13*1), R14
+	LEAQ         (SI)(R13*1), R15
+	VMOVUPS      (CX)(R13*1), Y0
+	VMOVUPS      (AX)(R13*1), Y5
+	VADDPS       Y5, Y0, Y0
+	VMOVUPS      (R14), Y1
+	VMOVUPS      (R14)(R9*1), Y2
+	VMOVUPS      (R14)(R9*2), Y3
+	VMOVUPS      (DX)(R13*1), Y7
+	VSUBPS       Y3, Y7, Y7
+	VMULPS       Y7, Y0, Y7
+	VFNMADD213PS Y6, Y3, Y3
+	VMULPS       Y1, Y0, Y5
+	VSUBPS       Y5, Y0, Y4
+	VMOVUPS      Y5, (AX)(R13*1)
+	VMULPS       Y3, Y4, Y4
+	VFNMADD213PS Y1, Y1, Y1
+	VMULPS       Y1, Y7, Y7
+	VMOVUPS      Y7, (R15)(R9*1)
+	VMOVUPS      (BX)(R13*1), Y5
+	VMULPS       Y5, Y4, Y5
+	VMULPS       Y2, Y4, Y7
+	VFNMADD213PS Y2, Y2, Y2
+	VMULPS       Y2, Y5, Y5
+	VMOVUPS      Y5, (R15)(R9*2)
+	VMOVUPS      Y4, (R15)
+	VMOVUPS      Y7, (R15)(R11*1)
+	ADDQ         $0x00000020, R13
+	CMPQ         R13, R8
+	JLT          back
+
+backrest:
+	TESTQ        DI, DI
+	JZ           backend
+	LEAQ         (R10)(R13*1), R14
+	LEAQ         (SI)(R13*1), R15
+	VMASKMOVPS   (CX)(R13*1), Y15, Y0
+	VMASKMOVPS   (AX)(R13*1), Y15, Y5
+	VADDPS       Y5, Y0, Y0
+	VMASKMOVPS   (R14), Y15, Y1
+	VMASKMOVPS   (R14)(R9*1), Y15, Y2
+	VMASKMOVPS   (R14)(R9*2), Y15, Y3
+	VMASKMOVPS   (DX)(R13*1), Y15, Y7
+	VSUBPS       Y3, Y7, Y7
+	VMULPS       Y7, Y0, Y7
+	VFNMADD213PS Y6, Y3, Y3
+	VMULPS       Y1, Y0, Y5
+	VSUBPS       Y5, Y0, Y4
+	VMASKMOVPS   Y5, Y15, (AX)(R13*1)
+	VMULPS       Y3, Y4, Y4
+	VFNMADD213PS Y1, Y1, Y1
+	VMULPS       Y1, Y7, Y7
+	VMASKMOVPS   Y7, Y15, (R15)(R9*1)
+	VMASKMOVPS   (BX)(R13*1), Y15, Y5
+	VMULPS       Y5, Y4, Y5
+	VMULPS       Y2, Y4, Y7
+	VFNMADD213PS Y2, Y2, Y2
+	VMULPS       Y2, Y5, Y5
+	VMASKMOVPS   Y5, Y15, (R15)(R9*2)
+	VMASKMOVPS   Y4, Y15, (R15)
+	VMASKMOVPS   Y7, Y15, (R15)(R11*1)
+
+backend:
+	MOVQ ldd+8(FP), R13
+	SHLQ $0x02, R13
+	ADDQ R13, SI
+	ADDQ R9, AX
+	ADDQ R9, CX
+	ADDQ R9, DX
+	ADDQ R9, BX
+	LEAQ (R9)(R9*2), R13
 	ADDQ R13, R10
-	ADDQ R13, R11
 	DECQ R12
 	JNZ  row
 	VZEROUPPER

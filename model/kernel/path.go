@@ -65,7 +65,7 @@ type piecewise struct {
 // gru are GRUStep and its way back for a run of rows.
 type gru struct {
 	forward  func(out, gates, x, s, h []float32, rows, width int)
-	backward func(dx, ds, dh, dout, gates, s, h []float32, rows, width int)
+	backward func(d []float32, ldd int, dh, dout, gates, s, h []float32, rows, width int)
 }
 
 // norm are the parts of LayerNorm for a block of rows, as many as the first

@@ -132,18 +132,17 @@ var kernelTable = []kernelRow{
 	}},
 	{"GRUStep", func(r *rand.Rand, rows, cols int) call {
 		cols /= 4
-		g := newGRU(r.Uint64(), rows, cols, false)
-		out, gates, mask := make([]float32, rows*cols), make([]float32, 3*rows*cols), padded(rows)
-		return call{run: does(func() { GRUStep(out, gates, g.x, g.s, g.h, mask, rows, cols) }),
-			results: [][]float32{out, gates}, read: 7 * len(out), written: 4 * len(out)}
+		g := newGRU(r.Uint64(), rows, cols)
+		out, gates := make([]float32, rows*cols), make([]float32, 3*rows*cols)
+		return call{run: does(func() { GRUStep(out, gates, g.x, g.s, g.h, rows, cols) }),
+			results: [][]float32{out, gates}, read: 5 * len(out), written: 4 * len(out)}
 	}},
 	{"GRUStepBackward", func(r *rand.Rand, rows, cols int) call {
 		cols /= 4
-		g := newGRU(r.Uint64(), rows, cols, false)
-		dx, ds, dh, gates := make([]float32, 3*rows*cols), make([]float32, 3*rows*cols), make([]float32, rows*cols), random(r, 3*rows*cols)
-		mask := padded(rows)
-		return call{run: does(func() { GRUStepBackward(dx, ds, dh, g.dout, gates, g.s, g.h, mask, rows, cols) }),
-			results: [][]float32{dx, ds, dh}, read: 6 * len(dh), written: 7 * len(dh)}
+		g := newGRU(r.Uint64(), rows, cols)
+		d, dh, gates := make([]float32, 4*rows*cols), random(r, rows*cols), random(r, 3*rows*cols)
+		return call{run: does(func() { GRUStepBackward(d, 4*cols, dh, g.dout, gates, g.s, g.h, rows, cols) }),
+			results: [][]float32{d, dh}, read: 7 * len(dh), written: 5 * len(dh), place: len(dh)}
 	}},
 	{"Gather", func(r *rand.Rand, rows, cols int) call {
 		table, ids, dst := random(r, 1000*16), randomIDs(r, rows*cols/16), make([]float32, rows*cols/16*16)

@@ -32,12 +32,13 @@ func (g gates) part(i int) Mem {
 // gateRows writes body in a loop over rows: the states are width values a row,
 // the gates three times as many.
 func gateRows(width reg.GPVirtual, states []reg.GPVirtual, all []gates, body func()) {
-	left, width3 := arg("rows"), times3(width)
+	left := arg("rows")
 	Label("row")
 	body()
 	for _, p := range states {
 		ADDQ(width, p)
 	}
+	width3 := times3(width)
 	for _, g := range all {
 		ADDQ(width3, g.base)
 	}
@@ -51,25 +52,23 @@ func gateRows(width reg.GPVirtual, states []reg.GPVirtual, all []gates, body fun
 func gruForward(v isa) {
 	function("gruForward"+v.name, "func(out, gates, x, s, h *float32, rows, width int)",
 		"moves rows on; rows and width are positive.")
-	out, h := arg("out"), arg("h")
+	out, h, s := arg("out"), arg("h"), arg("s")
 	span, width := v.newSpan(arg("width"), v.reg(15)), strideArg("width")
-	g, x, s := gates{arg("gates"), width}, gates{arg("x"), width}, gates{arg("s"), width}
+	g, x := gates{arg("gates"), width}, gates{arg("x"), width}
 	in, t, old := v.reg(0), v.reg(10), v.reg(11)
 	v.logisticConstants()
-	gateRows(width, []reg.GPVirtual{out, h}, []gates{g, x, s}, func() {
+	gateRows(width, []reg.GPVirtual{out, h, s}, []gates{g, x}, func() {
 		span.each("gates", func(at reg.GPVirtual, c columnsOf) {
-			g, x, s := g.at(at), x.at(at), s.at(at)
+			g, x := g.at(at), x.at(at)
 			for i := range 2 {
 				c.load(x.part(i), in)
-				c.load(s.part(i), t)
-				VADDPS(t, in, in)
 				c.store(v.logistic(in), g.part(i))
 			}
 		})
 		span.each("state", func(at reg.GPVirtual, c columnsOf) {
-			g, x, s := g.at(at), x.at(at), s.at(at)
+			g, x := g.at(at), x.at(at)
 			c.load(x.part(2), in)
-			c.load(s.part(2), t)
+			c.load(offset(s, at), t)
 			c.load(g.part(1), old)
 			VFMADD231PS(t, old, in)
 			n := v.tanh(in)
@@ -85,22 +84,19 @@ func gruForward(v isa) {
 
 // gruBackward writes kernel.goGRUBackward.
 func gruBackward(v isa) {
-	function("gruBackward"+v.name, "func(dx, ds, dh, dout, gates, s, h *float32, rows, width int)",
+	function("gruBackward"+v.name, "func(d *float32, ldd int, dh, dout, gates, s, h *float32, rows, width int)",
 		"takes rows back; rows and width are positive.")
-	dh, dout, h := arg("dh"), arg("dout"), arg("h")
+	dh, dout, h, s, to := arg("dh"), arg("dout"), arg("h"), arg("s"), arg("d")
 	span, width := v.newSpan(arg("width"), v.reg(15)), strideArg("width")
-	dx, ds, g, s := gates{arg("dx"), width}, gates{arg("ds"), width}, gates{arg("gates"), width}, gates{arg("s"), width}
+	g, width3 := gates{arg("gates"), width}, times3(width)
 	d, z, r, n, dn, t, one, dz := v.reg(0), v.reg(1), v.reg(2), v.reg(3), v.reg(4), v.reg(5), v.reg(6), v.reg(7)
 	VBROADCASTSS(float(1), one)
-	gateRows(width, []reg.GPVirtual{dh, dout, h}, []gates{dx, ds, g, s}, func() {
+	gateRows(width, []reg.GPVirtual{dh, dout, h, s}, []gates{g}, func() {
 		span.each("back", func(at reg.GPVirtual, c columnsOf) {
-			both := func(i int, value reg.VecPhysical) {
-				for _, to := range []gates{dx, ds} {
-					c.store(value, to.at(at).part(i))
-				}
-			}
-			g, s := g.at(at), s.at(at)
+			g, to := g.at(at), gates{to, width}.at(at)
 			c.load(offset(dout, at), d)
+			c.load(offset(dh, at), t)
+			VADDPS(t, d, d)
 			c.load(g.part(0), z)
 			c.load(g.part(1), r)
 			c.load(g.part(2), n)
@@ -114,15 +110,16 @@ func gruBackward(v isa) {
 			VMULPS(n, dn, dn)
 			VFNMADD213PS(z, z, z) // z - z²
 			VMULPS(z, dz, dz)
-			both(0, dz)
-			c.load(s.part(2), t)
+			c.store(dz, to.part(1))
+			c.load(offset(s, at), t)
 			VMULPS(t, dn, t)
 			VMULPS(r, dn, dz) // dn·r, before r is lost
 			VFNMADD213PS(r, r, r)
 			VMULPS(r, t, t) // dr
-			both(1, t)
-			c.store(dn, dx.at(at).part(2))
-			c.store(dz, ds.at(at).part(2))
+			c.store(t, to.part(2))
+			c.store(dn, to.part(0))
+			c.store(dz, Mem{Base: to.base, Index: width3, Scale: 1})
 		})
+		ADDQ(strideArg("ldd"), to)
 	})
 }
