@@ -51,14 +51,18 @@ func (o *operation) preactivation(dbias []float32, rows, width int) []float32 {
 		kernel.AddColumnSums(dbias, o.dout, rows, width)
 		return o.dout
 	}
-	dz, dy := o.need(0, len(o.out)), o.dout
-	if o.lane.dropout > 0 {
+	dz, dy, scale := o.need(0, len(o.out)), o.dout, float32(1)
+	switch rate := o.lane.dropout; {
+	case rate == 0:
+	case o.node.Activation == model.ReLU: // what fell is zero, as is what has no slope
+		scale = 1 / (1 - rate)
+	default:
+		// Where dropout made the output zero the gradient is zero already; elsewhere
+		// it kept the sign, which is all that the activation's slope depends on.
 		o.drop(dz, dy)
 		dy = dz
 	}
-	// Where dropout made the output zero the gradient is zero already; elsewhere
-	// it kept the sign, which is all that the activation's slope depends on.
-	kernel.ActivationBackwardSums(dz, dbias, dy, o.out, rows, width, activation(o.node))
+	kernel.ActivationBackwardSums(dz, dbias, dy, o.out, rows, width, activation(o.node), scale)
 	return dz
 }
 

@@ -83,17 +83,21 @@ func (s *assembly) mulAdd(dst, x, r []float32) {
 func (s *assembly) squares(x []float32) float64 {
 	n := len(x) &^ (chains - 1)
 	if n == 0 {
-		return goSquares(x)
+		return restSquares(x)
 	}
-	return s.squaresKernel(&x[0], n) + goSquares(x[n:])
+	return s.squaresKernel(&x[0], n) + restSquares(x[n:])
 }
 
 func (s *assembly) addSquares(dst, x []float32) float64 {
 	n := len(dst) &^ (chains - 1)
-	if n == 0 {
-		return goAddSquares(dst, x)
+	sum := 0.0
+	if n > 0 {
+		sum = s.addSquaresKernel(&dst[0], &x[0], n)
 	}
-	return s.addSquaresKernel(&dst[0], &x[0], n) + goAddSquares(dst[n:], x[n:])
+	if n < len(dst) {
+		sum += goAddSquares(dst[n:], x[n:])
+	}
+	return sum
 }
 
 func (s *assembly) most(x []float32) float32 {
@@ -124,16 +128,20 @@ func (s *assembly) addRows(sum, x []float32, rows int) {
 	s.addRowsKernel(&sum[0], &x[0], rows, len(sum))
 }
 
-func (s *assembly) activationRows(dz, sum, dy, y []float32, slope float32, rows int) {
-	s.activationRowsKernel(&dz[0], &sum[0], &dy[0], &y[0], slope, rows, len(sum))
+func (s *assembly) activationRows(dz, sum, dy, y []float32, scale, slope float32, rows int) {
+	s.activationRowsKernel(&dz[0], &sum[0], &dy[0], &y[0], scale, slope, rows, len(sum))
 }
 
 func (s *assembly) difference(dst, x, y []float32, alpha float32) float64 {
 	n := len(dst) &^ (chains - 1)
-	if n == 0 {
-		return goDifference(dst, x, y, alpha)
+	sum := 0.0
+	if n > 0 {
+		sum = s.differenceKernel(&dst[0], &x[0], &y[0], alpha, n)
 	}
-	return s.differenceKernel(&dst[0], &x[0], &y[0], alpha, n) + goDifference(dst[n:], x[n:], y[n:], alpha)
+	if n < len(dst) {
+		sum += goDifference(dst[n:], x[n:], y[n:], alpha)
+	}
+	return sum
 }
 
 func (s *assembly) dropout(dst, x []float32, d mask, first uint32) {

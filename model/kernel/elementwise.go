@@ -30,14 +30,11 @@ func AddSquaredNorm(dst, x []float32) float64 {
 func ActivationBackward(dz, dy, y []float32, act Activation) {
 	need("activation backward", "dy", len(dy), len(dz))
 	need("activation backward", "y", len(y), len(dz))
-	switch act {
-	case ReLU:
-		active.activation(dz, dy, y, 0)
-	case LeakyReLU:
-		active.activation(dz, dy, y, LeakySlope)
-	default:
+	if act == Identity {
 		copy(dz, dy)
+		return
 	}
+	active.activation(dz, dy, y, slopes[act])
 }
 
 // AddColumnSums computes sum[j] += Σ_i x[i,j]. x is (rows, cols).
@@ -49,27 +46,23 @@ func AddColumnSums(sum, x []float32, rows, cols int) {
 	}
 }
 
-// ActivationBackwardSums is ActivationBackward of matrices (rows, cols) and
-// AddColumnSums of its result in one pass: the gradients before an activation
-// and of the bias that was added before it.
-func ActivationBackwardSums(dz, sum, dy, y []float32, rows, cols int, act Activation) {
+// ActivationBackwardSums computes dz = scale·dy·act'(z) where y = act(z), and
+// sum[j] += Σ_i dz[i,j], in one pass: the gradients before an activation and of
+// the bias that was added before it. After dropout of a ReLU's result, whose
+// zeros tell what fell, scale is that of the values that stayed; elsewhere it is
+// 1. dz may be dy. dz, dy and y are (rows, cols), sum is cols long.
+func ActivationBackwardSums(dz, sum, dy, y []float32, rows, cols int, act Activation, scale float32) {
 	need("activation backward", "dz", len(dz), rows*cols)
 	need("activation backward", "sum", len(sum), cols)
 	need("activation backward", "dy", len(dy), rows*cols)
 	need("activation backward", "y", len(y), rows*cols)
-	slope := float32(0)
-	switch {
-	case rows == 0 || cols == 0:
-		return
-	case act == Identity:
-		copy(dz[:rows*cols], dy)
-		active.addRows(sum[:cols], dz, rows)
-		return
-	case act == LeakyReLU:
-		slope = LeakySlope
+	if rows > 0 && cols > 0 {
+		active.activationRows(dz, sum[:cols], dy, y, scale, slopes[act], rows)
 	}
-	active.activationRows(dz, sum[:cols], dy, y, slope, rows)
 }
+
+// slopes are those of the activations below zero.
+var slopes = [...]float32{Identity: 1, ReLU: 0, LeakyReLU: LeakySlope}
 
 // MulRow multiplies every row of x by r: dst[i,j] = x[i,j]·r[j]. dst and x are
 // (rows, cols), r is cols long. dst may be x.
@@ -138,9 +131,11 @@ func goAddRows(sum, x []float32, rows int) {
 	}
 }
 
-func goActivationRows(dz, sum, dy, y []float32, slope float32, rows int) {
+func goActivationRows(dz, sum, dy, y []float32, scale, slope float32, rows int) {
 	n := rows * len(sum)
-	goActivation(dz[:n], dy, y, slope)
+	copy(dz[:n], dy)
+	goScale(dz[:n], scale)
+	goActivation(dz[:n], dz, y, slope)
 	goAddRows(sum, dz, rows)
 }
 

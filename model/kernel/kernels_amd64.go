@@ -244,10 +244,10 @@ func activationAVX512(dz *float32, dy *float32, y *float32, slope float32, n int
 //go:noescape
 func addRowsAVX512(sum *float32, x *float32, rows int, cols int)
 
-// activationRowsAVX512 computes dz = dy, times slope where y is not above 0, and sum[j] += Σ_i dz[i,j]; rows is positive.
+// activationRowsAVX512 computes dz = scale·dy, times slope where y is not above 0, and sum[j] += Σ_i dz[i,j]; rows is positive.
 //
 //go:noescape
-func activationRowsAVX512(dz *float32, sum *float32, dy *float32, y *float32, slope float32, rows int, cols int)
+func activationRowsAVX512(dz *float32, sum *float32, dy *float32, y *float32, scale float32, slope float32, rows int, cols int)
 
 // differenceAVX512 computes dst = alpha·(x-y) and Σ (x-y)²; n is a positive multiple of 32.
 //
@@ -524,10 +524,10 @@ func activationAVX2(dz *float32, dy *float32, y *float32, slope float32, n int)
 //go:noescape
 func addRowsAVX2(sum *float32, x *float32, rows int, cols int)
 
-// activationRowsAVX2 computes dz = dy, times slope where y is not above 0, and sum[j] += Σ_i dz[i,j]; rows is positive.
+// activationRowsAVX2 computes dz = scale·dy, times slope where y is not above 0, and sum[j] += Σ_i dz[i,j]; rows is positive.
 //
 //go:noescape
-func activationRowsAVX2(dz *float32, sum *float32, dy *float32, y *float32, slope float32, rows int, cols int)
+func activationRowsAVX2(dz *float32, sum *float32, dy *float32, y *float32, scale float32, slope float32, rows int, cols int)
 
 // differenceAVX2 computes dst = alpha·(x-y) and Σ (x-y)²; n is a positive multiple of 32.
 //

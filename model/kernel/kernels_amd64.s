@@ -6006,10 +6006,11 @@ end:
 	VZEROUPPER
 	RET
 
-// func activationRowsAVX512(dz *float32, sum *float32, dy *float32, y *float32, slope float32, rows int, cols int)
+// func activationRowsAVX512(dz *float32, sum *float32, dy *float32, y *float32, scale float32, slope float32, rows int, cols int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·activationRowsAVX512(SB), NOSPLIT, $0-56
-	VBROADCASTSS slope+32(FP), Z12
+	VBROADCASTSS scale+32(FP), Z11
+	VBROADCASTSS slope+36(FP), Z12
 	VXORPS       Z13, Z13, Z13
 	MOVQ         sum+8(FP), AX
 	MOVQ         cols+48(FP), CX
@@ -6044,29 +6045,33 @@ strip4:
 
 strip4row:
 	VMOVUPS (R12), Z4
-	VMOVUPS (R13), Z8
-	VCMPPS  $0x1a, Z13, Z8, K1
+	VMOVUPS (R13), Z6
+	VMULPS  Z11, Z4, Z4
+	VCMPPS  $0x1a, Z13, Z6, K1
 	VMULPS  Z12, Z4, K1, Z4
 	VMOVUPS Z4, (R11)
 	VADDPS  Z4, Z0, Z0
 	VMOVUPS 64(R12), Z5
-	VMOVUPS 64(R13), Z9
-	VCMPPS  $0x1a, Z13, Z9, K1
+	VMOVUPS 64(R13), Z7
+	VMULPS  Z11, Z5, Z5
+	VCMPPS  $0x1a, Z13, Z7, K1
 	VMULPS  Z12, Z5, K1, Z5
 	VMOVUPS Z5, 64(R11)
 	VADDPS  Z5, Z1, Z1
-	VMOVUPS 128(R12), Z6
-	VMOVUPS 128(R13), Z10
-	VCMPPS  $0x1a, Z13, Z10, K1
-	VMULPS  Z12, Z6, K1, Z6
-	VMOVUPS Z6, 128(R11)
-	VADDPS  Z6, Z2, Z2
-	VMOVUPS 192(R12), Z7
-	VMOVUPS 192(R13), Z11
-	VCMPPS  $0x1a, Z13, Z11, K1
-	VMULPS  Z12, Z7, K1, Z7
-	VMOVUPS Z7, 192(R11)
-	VADDPS  Z7, Z3, Z3
+	VMOVUPS 128(R12), Z4
+	VMOVUPS 128(R13), Z6
+	VMULPS  Z11, Z4, Z4
+	VCMPPS  $0x1a, Z13, Z6, K1
+	VMULPS  Z12, Z4, K1, Z4
+	VMOVUPS Z4, 128(R11)
+	VADDPS  Z4, Z2, Z2
+	VMOVUPS 192(R12), Z5
+	VMOVUPS 192(R13), Z7
+	VMULPS  Z11, Z5, Z5
+	VCMPPS  $0x1a, Z13, Z7, K1
+	VMULPS  Z12, Z5, K1, Z5
+	VMOVUPS Z5, 192(R11)
+	VADDPS  Z5, Z3, Z3
 	ADDQ    BX, R11
 	ADDQ    BX, R12
 	ADDQ    BX, R13
@@ -6092,8 +6097,9 @@ strip1:
 
 strip1row:
 	VMOVUPS (R12), Z4
-	VMOVUPS (R13), Z8
-	VCMPPS  $0x1a, Z13, Z8, K1
+	VMOVUPS (R13), Z6
+	VMULPS  Z11, Z4, Z4
+	VCMPPS  $0x1a, Z13, Z6, K1
 	VMULPS  Z12, Z4, K1, Z4
 	VMOVUPS Z4, (R11)
 	VADDPS  Z4, Z0, Z0
@@ -6116,8 +6122,9 @@ strip1end:
 
 maskedrow:
 	VMOVUPS.Z (DX), K2, Z4
-	VMOVUPS.Z (DI), K2, Z8
-	VCMPPS    $0x1a, Z13, Z8, K1
+	VMOVUPS.Z (DI), K2, Z6
+	VMULPS    Z11, Z4, Z4
+	VCMPPS    $0x1a, Z13, Z6, K1
 	VMULPS    Z12, Z4, K1, Z4
 	VMOVUPS   Z4, K2, (CX)
 	VADDPS    Z4, Z0, Z0
@@ -10700,10 +10707,11 @@ end:
 	VZEROUPPER
 	RET
 
-// func activationRowsAVX2(dz *float32, sum *float32, dy *float32, y *float32, slope float32, rows int, cols int)
+// func activationRowsAVX2(dz *float32, sum *float32, dy *float32, y *float32, scale float32, slope float32, rows int, cols int)
 // Requires: AVX
 TEXT ·activationRowsAVX2(SB), NOSPLIT, $0-56
-	VBROADCASTSS slope+32(FP), Y12
+	VBROADCASTSS scale+32(FP), Y11
+	VBROADCASTSS slope+36(FP), Y12
 	VXORPS       Y13, Y13, Y13
 	MOVQ         sum+8(FP), AX
 	MOVQ         cols+48(FP), CX
@@ -10738,33 +10746,37 @@ strip4:
 
 strip4row:
 	VMOVUPS   (R12), Y4
-	VMOVUPS   (R13), Y8
-	VCMPPS    $0x1a, Y13, Y8, Y8
+	VMOVUPS   (R13), Y6
+	VMULPS    Y11, Y4, Y4
+	VCMPPS    $0x1a, Y13, Y6, Y6
 	VMULPS    Y12, Y4, Y14
-	VBLENDVPS Y8, Y14, Y4, Y4
+	VBLENDVPS Y6, Y14, Y4, Y4
 	VMOVUPS   Y4, (R11)
 	VADDPS    Y4, Y0, Y0
 	VMOVUPS   32(R12), Y5
-	VMOVUPS   32(R13), Y9
-	VCMPPS    $0x1a, Y13, Y9, Y9
+	VMOVUPS   32(R13), Y7
+	VMULPS    Y11, Y5, Y5
+	VCMPPS    $0x1a, Y13, Y7, Y7
 	VMULPS    Y12, Y5, Y14
-	VBLENDVPS Y9, Y14, Y5, Y5
+	VBLENDVPS Y7, Y14, Y5, Y5
 	VMOVUPS   Y5, 32(R11)
 	VADDPS    Y5, Y1, Y1
-	VMOVUPS   64(R12), Y6
-	VMOVUPS   64(R13), Y10
-	VCMPPS    $0x1a, Y13, Y10, Y10
-	VMULPS    Y12, Y6, Y14
-	VBLENDVPS Y10, Y14, Y6, Y6
-	VMOVUPS   Y6, 64(R11)
-	VADDPS    Y6, Y2, Y2
-	VMOVUPS   96(R12), Y7
-	VMOVUPS   96(R13), Y11
-	VCMPPS    $0x1a, Y13, Y11, Y11
-	VMULPS    Y12, Y7, Y14
-	VBLENDVPS Y11, Y14, Y7, Y7
-	VMOVUPS   Y7, 96(R11)
-	VADDPS    Y7, Y3, Y3
+	VMOVUPS   64(R12), Y4
+	VMOVUPS   64(R13), Y6
+	VMULPS    Y11, Y4, Y4
+	VCMPPS    $0x1a, Y13, Y6, Y6
+	VMULPS    Y12, Y4, Y14
+	VBLENDVPS Y6, Y14, Y4, Y4
+	VMOVUPS   Y4, 64(R11)
+	VADDPS    Y4, Y2, Y2
+	VMOVUPS   96(R12), Y5
+	VMOVUPS   96(R13), Y7
+	VMULPS    Y11, Y5, Y5
+	VCMPPS    $0x1a, Y13, Y7, Y7
+	VMULPS    Y12, Y5, Y14
+	VBLENDVPS Y7, Y14, Y5, Y5
+	VMOVUPS   Y5, 96(R11)
+	VADDPS    Y5, Y3, Y3
 	ADDQ      BX, R11
 	ADDQ      BX, R12
 	ADDQ      BX, R13
@@ -10790,10 +10802,11 @@ strip1:
 
 strip1row:
 	VMOVUPS   (R12), Y4
-	VMOVUPS   (R13), Y8
-	VCMPPS    $0x1a, Y13, Y8, Y8
+	VMOVUPS   (R13), Y6
+	VMULPS    Y11, Y4, Y4
+	VCMPPS    $0x1a, Y13, Y6, Y6
 	VMULPS    Y12, Y4, Y14
-	VBLENDVPS Y8, Y14, Y4, Y4
+	VBLENDVPS Y6, Y14, Y4, Y4
 	VMOVUPS   Y4, (R11)
 	VADDPS    Y4, Y0, Y0
 	ADDQ      BX, R11
@@ -10815,10 +10828,11 @@ strip1end:
 
 maskedrow:
 	VMASKMOVPS (DX), Y15, Y4
-	VMASKMOVPS (DI), Y15, Y8
-	VCMPPS     $0x1a, Y13, Y8, Y8
+	VMASKMOVPS (DI), Y15, Y6
+	VMULPS     Y11, Y4, Y4
+	VCMPPS     $0x1a, Y13, Y6, Y6
 	VMULPS     Y12, Y4, Y14
-	VBLENDVPS  Y8, Y14, Y4, Y4
+	VBLENDVPS  Y6, Y14, Y4, Y4
 	VMASKMOVPS Y4, Y15, (CX)
 	VADDPS     Y4, Y0, Y0
 	ADDQ       BX, CX

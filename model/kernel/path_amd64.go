@@ -57,7 +57,7 @@ type assembly struct {
 	sumKernel            func(x *float32, n int) float64
 	activationKernel     func(dz, dy, y *float32, slope float32, n int)
 	addRowsKernel        func(sum, x *float32, rows, cols int)
-	activationRowsKernel func(dz, sum, dy, y *float32, slope float32, rows, cols int)
+	activationRowsKernel func(dz, sum, dy, y *float32, scale, slope float32, rows, cols int)
 	differenceKernel     func(dst, x, y *float32, alpha float32, n int) float64
 	dropoutKernel        func(dst, x *float32, k0, k1, threshold uint32, scale float32, n int)
 	sigmoidKernel        func(dst, x *float32, n int)

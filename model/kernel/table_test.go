@@ -46,7 +46,7 @@ var kernelTable = []kernelRow{
 	}},
 	{"ActivationBackwardSums", func(r *rand.Rand, rows, cols int) call {
 		dy, y, dz, sum := random(r, rows*cols), random(r, rows*cols), random(r, rows*cols), random(r, cols)
-		return call{run: does(func() { ActivationBackwardSums(dz, sum, dy, y, rows, cols, ReLU) }), results: [][]float32{dz, sum}, read: 2 * len(y), written: len(dz)}
+		return call{run: does(func() { ActivationBackwardSums(dz, sum, dy, y, rows, cols, ReLU, 1.1) }), results: [][]float32{dz, sum}, read: 2 * len(y), written: len(dz)}
 	}},
 	{"MulRow", func(r *rand.Rand, rows, cols int) call {
 		x, dst, row := random(r, rows*cols), random(r, rows*cols), random(r, cols)

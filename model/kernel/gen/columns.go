@@ -79,16 +79,18 @@ func addRows(v isa) {
 
 // activationRows writes kernel.goActivationRows.
 func activationRows(v isa) {
-	function("activationRows"+v.name, "func(dz, sum, dy, y *float32, slope float32, rows, cols int)",
-		"computes dz = dy, times slope where y is not above 0, and sum[j] += Σ_i dz[i,j]; rows is positive.")
-	slope, none, scaled := v.reg(12), v.reg(13), v.reg(14)
+	function("activationRows"+v.name, "func(dz, sum, dy, y *float32, scale, slope float32, rows, cols int)",
+		"computes dz = scale·dy, times slope where y is not above 0, and sum[j] += Σ_i dz[i,j]; rows is positive.")
+	scale, slope, none, scaled := v.reg(11), v.reg(12), v.reg(13), v.reg(14)
+	broadcastArg("scale", scale)
 	broadcastArg("slope", slope)
 	zero(none)
 	k := K()
 	v.strips(arg("sum"), []string{"dz", "dy", "y"}, func(i int, row []Mem, acc reg.VecPhysical, c columnsOf) {
-		x, t := v.reg(4+i), v.reg(8+i)
+		x, t := v.reg(4+i%2), v.reg(6+i%2)
 		c.load(row[1], x)
 		c.load(row[2], t)
+		VMULPS(scale, x, x)
 		v.slopeWhereNotAbove(x, t, none, slope, scaled, k)
 		c.store(x, row[0])
 		VADDPS(x, acc, acc)
