@@ -142,22 +142,39 @@ func (o *operation) piecewiseShape() (features, bins, width int) {
 	return weight[0], weight[1], weight[2]
 }
 
-// ensembleDense scales the row of each member by its adapter and multiplies
-// it with the one shared weight. Members run one after the other, so that the
-// scaled rows stay in the core's cache.
+// ensembleDense scales each row by the adapters of all members and multiplies
+// what that makes with the one shared weight. It takes a few rows at a time, so
+// that their copies stay in the core's cache.
 func ensembleDense(o *operation) {
 	if o.single() {
 		o.linear(o.in[2], o.in[3])
 		return
 	}
-	rows, members, in, out := o.ensembleShape()
-	scaled := o.need(1, rows*in)
+	members, in, out := o.ensembleShape()
+	chunk := ensembleChunk(members)
+	scaled := o.need(1, chunk*members*in)
 	w := o.pack(0, false, out, in, o.in[2], out)
-	for k := range members {
-		kernel.MulRow(scaled, o.in[0], o.in[1][k*in:][:in], rows, in)
-		o.lane.work.GemmPacked(false, rows, scaled, in, w, o.out[k*out:], members*out, o.in[3], activation(o.node), false)
+	for first := 0; first < o.rows; first += chunk {
+		rows := min(chunk, o.rows-first)
+		o.scaleRows(scaled, first, rows)
+		o.lane.work.GemmPacked(false, rows*members, scaled, in, w, o.out[first*members*out:], out, o.in[3], activation(o.node), false)
 	}
 	o.drop(o.out, o.out)
+}
+
+// scaleRows copies rows from first on for every member, scaled by its adapter:
+// the adapters' rows times the row, seen as the one that they share.
+func (o *operation) scaleRows(scaled []float32, first, rows int) {
+	members, in, _ := o.ensembleShape()
+	for i := range rows {
+		kernel.MulRow(scaled[i*members*in:], o.in[1], o.in[0][(first+i)*in:], members, in)
+	}
+}
+
+// ensembleChunk is the number of rows that are scaled at a time.
+func ensembleChunk(members int) int {
+	const copies = 128 // of all rows: products that long are no slower than longer ones
+	return max(1, copies/members)
 }
 
 func ensembleDenseBackward(o *operation) {
@@ -165,24 +182,29 @@ func ensembleDenseBackward(o *operation) {
 		o.linearBackward(o.in[2], o.din[2], o.din[3])
 		return
 	}
-	rows, members, in, out := o.ensembleShape()
-	dz := o.preactivation(o.din[3], rows*members, out)
-	scaled, dscaled := o.need(1, rows*in), o.need(2, rows*in)
+	members, in, out := o.ensembleShape()
+	dz := o.preactivation(o.din[3], o.rows*members, out)
+	chunk := ensembleChunk(members)
+	scaled, dscaled := o.need(1, chunk*members*in), o.need(2, chunk*members*in)
 	wt := o.pack(1, true, in, out, o.in[2], out)
 	dx, dr := o.din[0], o.din[1]
 	if dx == nil {
-		dx = o.need(3, rows*in)
+		dx = o.need(3, o.rows*in)
 	}
 	if dr == nil {
 		dr = o.need(4, members*in)
 	}
 	clear(dx)
-	for k := range members {
-		r := o.in[1][k*in:][:in]
-		kernel.MulRow(scaled, o.in[0], r, rows, in)
-		o.lane.work.Gemm(true, false, in, out, rows, scaled, in, dz[k*out:], members*out, o.din[2], out, nil, kernel.Identity, true)
-		o.lane.work.GemmPacked(false, rows, dz[k*out:], members*out, wt, dscaled, in, nil, kernel.Identity, false)
-		kernel.MulRowBackward(dx, dr[k*in:][:in], dscaled, o.in[0], r, rows, in)
+	for first := 0; first < o.rows; first += chunk {
+		rows := min(chunk, o.rows-first)
+		copies, dz := rows*members, dz[first*members*out:]
+		o.scaleRows(scaled, first, rows)
+		o.lane.work.Gemm(true, false, in, out, copies, scaled, in, dz, out, o.din[2], out, nil, kernel.Identity, true)
+		o.lane.work.GemmPacked(false, copies, dz, out, wt, dscaled, in, nil, kernel.Identity, false)
+		for i := range rows {
+			at := (first + i) * in
+			kernel.MulRowBackward(dr, dx[at:at+in], dscaled[i*members*in:], o.in[1], o.in[0][at:], members, in)
+		}
 	}
 }
 
@@ -192,12 +214,13 @@ func (o *operation) single() bool {
 	return o.node.Shape[1] == 1 && o.node.In[1].Frozen && !slices.ContainsFunc(o.in[1], func(r float32) bool { return r != 1 })
 }
 
-func (o *operation) ensembleShape() (rows, members, in, out int) {
-	return o.rows, o.node.Shape[1], o.node.In[0].Width(), o.node.Width()
+func (o *operation) ensembleShape() (members, in, out int) {
+	return o.node.Shape[1], o.node.In[0].Width(), o.node.Width()
 }
 
 func ensembleHead(o *operation) {
-	rows, members, in, out := o.ensembleShape()
+	rows := o.rows
+	members, in, out := o.ensembleShape()
 	for k := range members {
 		o.lane.work.Gemm(false, false, rows, out, in, o.in[0][k*in:], members*in, o.in[1][k*in*out:], out,
 			o.out[k*out:], members*out, o.in[2][k*out:][:out], kernel.Identity, false)
@@ -205,7 +228,8 @@ func ensembleHead(o *operation) {
 }
 
 func ensembleHeadBackward(o *operation) {
-	rows, members, in, out := o.ensembleShape()
+	rows := o.rows
+	members, in, out := o.ensembleShape()
 	kernel.AddColumnSums(o.din[2], o.dout, rows, members*out)
 	for k := range members {
 		dz := o.dout[k*out:]
