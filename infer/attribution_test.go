@@ -162,11 +162,42 @@ func TestDeletionAndInsertion(t *testing.T) {
 	}
 }
 
+// What an event says alone is what it does to the journey without the others.
+func TestAlone(t *testing.T) {
+	for _, last := range []int{3, 100} {
+		s, j, e := explained(t, 9, ExplainOptions{Last: last, Alone: true})
+		kept := len(j.Events) - min(last, len(j.Events))
+		none := probabilitiesAt(t, s, j, j.Events[:kept], 1.8e15)
+		for i := range j.Events {
+			if i < kept {
+				if e.Events[i].Alone != nil {
+					t.Errorf("event %d was not among the last %d and has an effect alone", i, last)
+				}
+				continue
+			}
+			events := append(slices.Clone(j.Events[:kept]), j.Events[i])
+			with := probabilitiesAt(t, s, j, events, 1.8e15)
+			if kept == 0 && i > 0 {
+				with = probabilitiesFrom(t, s, j, &j.Events[0], events, 1.8e15)
+			}
+			for k := range with {
+				if want := float64(with[k]) - float64(none[k]); e.Events[i].Alone[k] != want {
+					t.Errorf("last %d, event %d, target %d: alone %v, want %v", last, i, k, e.Events[i].Alone[k], want)
+				}
+			}
+		}
+	}
+	_, _, e := explained(t, 9, ExplainOptions{})
+	if e.Events[3].Alone != nil || e.Order(ByBoth, 0) != nil {
+		t.Error("effects alone that nobody asked for")
+	}
+}
+
 func TestOrder(t *testing.T) {
 	e := &Explanation{Events: []EventMoment{
-		{Impact: []float64{0, math.NaN()}, Shapley: []float64{1, 1}}, {Impact: []float64{0, -1}}, {Impact: []float64{0, 2}, Shapley: []float64{1, 3}}, {Impact: []float64{0, 0}},
+		{Impact: []float64{0, math.NaN()}, Shapley: []float64{1, 1}}, {Impact: []float64{0, -1}, Alone: []float64{0, 4}}, {Impact: []float64{0, 2}, Shapley: []float64{1, 3}}, {Impact: []float64{0, 0}, Alone: []float64{0, 5}},
 	}}
-	for by, want := range map[Attribution][]int{ByImpact: {2, 3, 1}, ByShapley: {2, 0}, ByGradient: nil} {
+	for by, want := range map[Attribution][]int{ByImpact: {2, 3, 1}, ByShapley: {2, 0}, ByGradient: nil, ByBoth: {3, 1}} {
 		if got := e.Order(by, 1); !slices.Equal(got, want) {
 			t.Errorf("order %d is %v, want %v", by, got, want)
 		}

@@ -16,6 +16,8 @@ type ExplainOptions struct {
 	Shapley   int // permutations of the cross-check by Shapley values; 0 for none
 	Gradients int // points of the cross-check by integrated gradients; 0 for none
 	Next      int // events suggested; 0 for none
+
+	Alone bool // tell what each event says by itself
 }
 
 // Defaults of ExplainOptions.
@@ -59,6 +61,12 @@ type EventMoment struct {
 	// [features.Encoder.Begin]). NaN where the event was not taken away, before the
 	// last ExplainOptions.Last.
 	Impact []float64
+
+	// Alone is what the event does to the probability where none of the other last
+	// events happened, by target. Where events say the same, taking one of them
+	// away changes little, and each of them has a large effect alone. Nil unless
+	// asked for.
+	Alone []float64
 
 	// Shapley is the mean effect of the event over orders in which the last
 	// events come into the journey, by target: a cross-check of Impact that shares
@@ -179,6 +187,11 @@ func (x *explainer) run() (*Explanation, error) {
 	e := x.report()
 	if len(x.events) == 0 {
 		return e, nil
+	}
+	if x.options.Alone {
+		if err := x.alone(e); err != nil {
+			return nil, err
+		}
 	}
 	if x.options.Shapley > 0 {
 		if err := x.shapley(e); err != nil {

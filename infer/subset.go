@@ -41,6 +41,35 @@ func (s *subsets) add(present []bool) (int, error) {
 	return s.variants.add(s.from, s.kept, s.at)
 }
 
+// alone scores the journey with each of the last events and none of the others.
+func (x *explainer) alone(e *Explanation) error {
+	first := len(x.events) - min(x.options.Last, len(x.events))
+	subset, present := x.newSubsets(first), make([]bool, len(x.events)-first)
+	none, err := subset.add(present)
+	for k := range present {
+		if err != nil {
+			return err
+		}
+		present[k] = true
+		_, err = subset.add(present)
+		present[k] = false
+	}
+	if err == nil {
+		err = x.variants.flush()
+	}
+	if err != nil {
+		return err
+	}
+	for k := range present {
+		alone := make([]float64, len(e.Targets))
+		for t := range alone {
+			alone[t] = float64(x.variants.row(none + 1 + k)[t]) - float64(x.variants.row(none)[t])
+		}
+		e.Events[first+k].Alone = alone
+	}
+	return nil
+}
+
 // Attribution names what [Explanation.Order] goes by.
 type Attribution int
 
@@ -49,6 +78,7 @@ const (
 	ByImpact Attribution = iota
 	ByShapley
 	ByGradient
+	ByBoth // the mean of Impact and Alone, which knows both what only this event says and what others say too
 )
 
 // Order ranks events by what they did to a target, the largest rise first and
@@ -57,9 +87,12 @@ const (
 func (e *Explanation) Order(by Attribution, target int) []int {
 	of := func(i int) float64 {
 		m := &e.Events[i]
-		values := [...][]float64{m.Impact, m.Shapley, m.Gradient}[by]
+		values := [...][]float64{m.Impact, m.Shapley, m.Gradient, m.Alone}[by]
 		if values == nil {
 			return math.NaN()
+		}
+		if by == ByBoth {
+			return (m.Impact[target] + m.Alone[target]) / 2
 		}
 		return values[target]
 	}

@@ -171,7 +171,7 @@ func (v *explainCommand) targetOf(b *weights.Bundle) (int, error) {
 // options are those of infer. A check needs all attributions.
 func (x *explaining) options() infer.ExplainOptions {
 	if x.Check > 0 {
-		o := infer.ExplainOptions{Last: x.Last, Shapley: cmp.Or(x.Shapley, 64)}
+		o := infer.ExplainOptions{Last: x.Last, Shapley: cmp.Or(x.Shapley, 64), Alone: true}
 		if slices.ContainsFunc(x.bundle.Networks, func(n weights.Network) bool { return n.Weight > 0 && seesEvents(&n) }) {
 			o.Gradients = cmp.Or(x.Gradients, 16)
 		}

@@ -44,6 +44,7 @@ func orderings() []*ordering {
 	}
 	return []*ordering{
 		{Name: "by impact", rank: by(infer.ByImpact)},
+		{Name: "by impact and alone", rank: by(infer.ByBoth)},
 		{Name: "by Shapley value", rank: by(infer.ByShapley)},
 		{Name: "by gradient", rank: by(infer.ByGradient)},
 		{Name: "last first", rank: func(e *infer.Explanation, target int, _ *rand.Rand) []int {

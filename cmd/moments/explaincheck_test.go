@@ -16,13 +16,13 @@ func TestExplainCheck(t *testing.T) {
 	if err := json.Unmarshal([]byte(r.stdout), &f); err != nil {
 		t.Fatal(err)
 	}
-	if f.Journeys != 40 || len(f.Orders) != 5 || f.Orders[0].Name != "by impact" || f.Orders[4].Name != "at random" {
-		t.Fatalf("got %+v, want 40 journeys and five orders", f)
+	if f.Journeys != 40 || len(f.Orders) != 6 || f.Orders[0].Name != "by impact" || f.Orders[5].Name != "at random" {
+		t.Fatalf("got %+v, want 40 journeys and six orders", f)
 	}
 	if own := f.Orders[0]; own.DeletionGain != 0 || own.InsertionGain != 0 {
 		t.Errorf("impacts gain %v and %v over themselves", own.DeletionGain, own.InsertionGain)
 	}
-	random := f.Orders[4]
+	random := f.Orders[5]
 	if random.DeletionGain < 2*random.DeletionSE || random.InsertionGain < 2*random.InsertionSE {
 		t.Errorf("got %+v against an order at random, want impacts clearly better", random)
 	}
