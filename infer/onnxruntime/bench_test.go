@@ -3,7 +3,9 @@ package onnxruntime
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
+	"time"
 
 	"moments/model"
 	"moments/weights/onnx"
@@ -88,15 +90,36 @@ func benchmarkRuntime(b *testing.B, g *model.Graph, params map[string][]float32,
 	measure(b, rows, func() error { return s.Run(rows) })
 }
 
+// measure reports the median of a run beside the mean, over slices of several
+// runs: what else the machine does at some moments is in the mean.
 func measure(b *testing.B, rows int, run func() error) {
 	if err := run(); err != nil { // takes its memory
 		b.Fatal(err)
 	}
+	repeat, times := 1, make([]float64, 0, 1<<16)
 	b.ReportAllocs()
-	for b.Loop() {
+	for i, start := 1, time.Now(); b.Loop(); i++ {
 		if err := run(); err != nil {
 			b.Fatal(err)
 		}
+		if i < repeat {
+			continue
+		}
+		now := time.Now()
+		took := now.Sub(start)
+		if took < slice {
+			repeat++
+		} else if len(times) < cap(times) {
+			times = append(times, float64(took.Nanoseconds())/float64(i))
+		}
+		i, start = 0, now
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*rows), "ns/row")
+	if len(times) > 0 {
+		slices.Sort(times)
+		b.ReportMetric(times[len(times)/2], "median-ns")
+	}
 }
+
+// slice is a time beside which reading the clock takes none.
+const slice = 20 * time.Microsecond
