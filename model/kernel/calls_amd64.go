@@ -10,7 +10,7 @@ func (s *assembly) tile(t *tile) {
 	a, b, c, bias := unsafe.SliceData(t.a), unsafe.SliceData(t.b), unsafe.SliceData(t.c), unsafe.SliceData(t.bias)
 	switch {
 	case t.cols > 2*s.lanes:
-		s.stripKernel(t.k, a, t.aDepth, b, t.bDepth, t.bPanel, c, t.ldc, bias, mode, s.lanes)
+		s.strips[t.cols/(8*s.lanes)](t.k, a, t.aDepth, b, t.bDepth, t.bPanel, c, t.ldc, bias, mode, s.lanes)
 	case t.cols > s.lanes:
 		s.tiles[1][t.rows](t.k, a, t.aRow, t.aDepth, b, t.bDepth, c, t.ldc, bias, mode, t.cols-s.lanes)
 	default:

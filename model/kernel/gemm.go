@@ -152,12 +152,31 @@ func (g *product) toColumn(t *tile, j, k0 int, b panels) {
 	}
 }
 
-// columns is how many columns the tile at column j takes.
+// columns is how many columns the tile at column j takes: of a single row, a
+// strip or half of one.
 func (g *product) columns(j int) int {
-	if left := g.n - j; g.m > 1 || active.strip == 0 || left < active.strip {
+	left := g.n - j
+	switch {
+	case g.m > 1 || active.strip == 0 || left < active.strip/2:
 		return min(active.panel, left)
+	case left < active.strip:
+		return active.strip / 2
 	}
 	return active.strip
+}
+
+// row computes a product of one row whose depth is one block.
+func (w *Workspace) row(g *product, b *Packed) {
+	t := &w.tile
+	*t = tile{rows: 1, k: g.k, a: g.a, aRow: g.aRow, aDepth: g.aDepth, bDepth: active.panel, bPanel: g.k * active.panel, ldc: g.ldc, load: g.accumulate, act: g.act}
+	for j := 0; j < g.n; j += t.cols {
+		t.cols, t.b, t.c = g.columns(j), from(b.values, j*g.k), g.c[j:]
+		if g.bias != nil {
+			t.bias = g.bias[j:]
+		}
+		active.tile(t)
+	}
+	*t = tile{}
 }
 
 // from is x[i:], or nothing where x ends before: operands without depth are

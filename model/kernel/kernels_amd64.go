@@ -159,10 +159,15 @@ func tileAVX512x32r14(k int, a *float32, aRow int, aDepth int, b *float32, bDept
 //go:noescape
 func tileAVX512x16r14(k int, a *float32, aRow int, aDepth int, b *float32, bDepth int, c *float32, ldc int, bias *float32, mode int, last int)
 
-// stripAVX512 is tileAVX512 for one row and 128 columns in panels bPanel values apart.
+// stripAVX512x4 is tileAVX512 for one row and 128 columns in panels bPanel values apart.
 //
 //go:noescape
-func stripAVX512(k int, a *float32, aDepth int, b *float32, bDepth int, bPanel int, c *float32, ldc int, bias *float32, mode int, last int)
+func stripAVX512x4(k int, a *float32, aDepth int, b *float32, bDepth int, bPanel int, c *float32, ldc int, bias *float32, mode int, last int)
+
+// stripAVX512x2 is tileAVX512 for one row and 64 columns in panels bPanel values apart.
+//
+//go:noescape
+func stripAVX512x2(k int, a *float32, aDepth int, b *float32, bDepth int, bPanel int, c *float32, ldc int, bias *float32, mode int, last int)
 
 // rankAVX512_1 computes c = [c +] a·b of depth 1; rows is positive, load says whether to start from c.
 //
@@ -439,10 +444,15 @@ func tileAVX2x16r6(k int, a *float32, aRow int, aDepth int, b *float32, bDepth i
 //go:noescape
 func tileAVX2x8r6(k int, a *float32, aRow int, aDepth int, b *float32, bDepth int, c *float32, ldc int, bias *float32, mode int, last int)
 
-// stripAVX2 is tileAVX2 for one row and 64 columns in panels bPanel values apart.
+// stripAVX2x4 is tileAVX2 for one row and 64 columns in panels bPanel values apart.
 //
 //go:noescape
-func stripAVX2(k int, a *float32, aDepth int, b *float32, bDepth int, bPanel int, c *float32, ldc int, bias *float32, mode int, last int)
+func stripAVX2x4(k int, a *float32, aDepth int, b *float32, bDepth int, bPanel int, c *float32, ldc int, bias *float32, mode int, last int)
+
+// stripAVX2x2 is tileAVX2 for one row and 32 columns in panels bPanel values apart.
+//
+//go:noescape
+func stripAVX2x2(k int, a *float32, aDepth int, b *float32, bDepth int, bPanel int, c *float32, ldc int, bias *float32, mode int, last int)
 
 // rankAVX2_1 computes c = [c +] a·b of depth 1; rows is positive, load says whether to start from c.
 //

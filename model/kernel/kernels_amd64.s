@@ -5027,9 +5027,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func stripAVX512(k int, a *float32, aDepth int, b *float32, bDepth int, bPanel int, c *float32, ldc int, bias *float32, mode int, last int)
+// func stripAVX512x4(k int, a *float32, aDepth int, b *float32, bDepth int, bPanel int, c *float32, ldc int, bias *float32, mode int, last int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·stripAVX512(SB), NOSPLIT, $0-88
+TEXT ·stripAVX512x4(SB), NOSPLIT, $0-88
 	MOVQ      mode+72(FP), AX
 	MOVQ      c+48(FP), CX
 	MOVQ      ldc+56(FP), DX
@@ -5160,6 +5160,106 @@ store:
 	VMOVUPS Z5, 320(CX)
 	VMOVUPS Z6, 384(CX)
 	VMOVUPS Z7, K1, 448(CX)
+	ADDQ    DX, CX
+	VZEROUPPER
+	RET
+
+// func stripAVX512x2(k int, a *float32, aDepth int, b *float32, bDepth int, bPanel int, c *float32, ldc int, bias *float32, mode int, last int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·stripAVX512x2(SB), NOSPLIT, $0-88
+	MOVQ      mode+72(FP), AX
+	MOVQ      c+48(FP), CX
+	MOVQ      ldc+56(FP), DX
+	SHLQ      $0x02, DX
+	MOVQ      bias+64(FP), BX
+	MOVQ      last+80(FP), SI
+	MOVL      $0x0000ffff, DI
+	BZHIL     SI, DI, DI
+	KMOVW     DI, K1
+	VXORPS    Z0, Z0, Z0
+	VXORPS    Z1, Z1, Z1
+	VXORPS    Z2, Z2, Z2
+	VXORPS    Z3, Z3, Z3
+	TESTQ     $0x00000001, AX
+	JZ        fresh
+	VMOVUPS   (CX), Z0
+	VMOVUPS   64(CX), Z1
+	VMOVUPS   128(CX), Z2
+	VMOVUPS.Z 192(CX), K1, Z3
+	ADDQ      DX, CX
+
+fresh:
+	TESTQ     BX, BX
+	JZ        started
+	VMOVUPS   (BX), Z4
+	VADDPS    Z4, Z0, Z0
+	VMOVUPS   64(BX), Z4
+	VADDPS    Z4, Z1, Z1
+	VMOVUPS   128(BX), Z4
+	VADDPS    Z4, Z2, Z2
+	VMOVUPS.Z 192(BX), K1, Z4
+	VADDPS    Z4, Z3, Z3
+
+started:
+	MOVQ  aDepth+16(FP), AX
+	SHLQ  $0x02, AX
+	MOVQ  bDepth+32(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  bPanel+40(FP), DX
+	SHLQ  $0x02, DX
+	MOVQ  a+8(FP), BX
+	MOVQ  b+24(FP), SI
+	MOVQ  k+0(FP), DI
+	TESTQ DI, DI
+	JZ    end
+
+depth:
+	VBROADCASTSS (BX), Z4
+	VFMADD231PS  (SI), Z4, Z0
+	VFMADD231PS  64(SI), Z4, Z1
+	VFMADD231PS  (SI)(DX*1), Z4, Z2
+	VFMADD231PS  64(SI)(DX*1), Z4, Z3
+	ADDQ         AX, BX
+	ADDQ         CX, SI
+	DECQ         DI
+	JNZ          depth
+
+end:
+	MOVQ   mode+72(FP), AX
+	MOVQ   c+48(FP), CX
+	MOVQ   ldc+56(FP), DX
+	SHLQ   $0x02, DX
+	MOVQ   last+80(FP), BX
+	MOVL   $0x0000ffff, SI
+	BZHIL  BX, SI, SI
+	KMOVW  SI, K1
+	TESTQ  $0x00000002, AX
+	JZ     leaky
+	VXORPS Z4, Z4, Z4
+	VMAXPS Z0, Z4, Z0
+	VMAXPS Z1, Z4, Z1
+	VMAXPS Z2, Z4, Z2
+	VMAXPS Z3, Z4, Z3
+	JMP    store
+
+leaky:
+	TESTQ        $0x00000004, AX
+	JZ           store
+	VBROADCASTSS word3c23d70a<>+0(SB), Z5
+	VMULPS       Z0, Z5, Z4
+	VMAXPS       Z0, Z4, Z0
+	VMULPS       Z1, Z5, Z4
+	VMAXPS       Z1, Z4, Z1
+	VMULPS       Z2, Z5, Z4
+	VMAXPS       Z2, Z4, Z2
+	VMULPS       Z3, Z5, Z4
+	VMAXPS       Z3, Z4, Z3
+
+store:
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z3, K1, 192(CX)
 	ADDQ    DX, CX
 	VZEROUPPER
 	RET
@@ -9701,9 +9801,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func stripAVX2(k int, a *float32, aDepth int, b *float32, bDepth int, bPanel int, c *float32, ldc int, bias *float32, mode int, last int)
+// func stripAVX2x4(k int, a *float32, aDepth int, b *float32, bDepth int, bPanel int, c *float32, ldc int, bias *float32, mode int, last int)
 // Requires: AVX, FMA3
-TEXT ·stripAVX2(SB), NOSPLIT, $0-88
+TEXT ·stripAVX2x4(SB), NOSPLIT, $0-88
 	MOVQ       mode+72(FP), AX
 	MOVQ       c+48(FP), CX
 	MOVQ       ldc+56(FP), DX
@@ -9836,6 +9936,108 @@ store:
 	VMOVUPS    Y5, 160(CX)
 	VMOVUPS    Y6, 192(CX)
 	VMASKMOVPS Y7, Y15, 224(CX)
+	ADDQ       DX, CX
+	VZEROUPPER
+	RET
+
+// func stripAVX2x2(k int, a *float32, aDepth int, b *float32, bDepth int, bPanel int, c *float32, ldc int, bias *float32, mode int, last int)
+// Requires: AVX, FMA3
+TEXT ·stripAVX2x2(SB), NOSPLIT, $0-88
+	MOVQ       mode+72(FP), AX
+	MOVQ       c+48(FP), CX
+	MOVQ       ldc+56(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       bias+64(FP), BX
+	MOVQ       last+80(FP), SI
+	LEAQ       lanes<>+0(SB), DI
+	MOVQ       $0x00000008, R8
+	SUBQ       SI, R8
+	VMOVUPS    (DI)(R8*4), Y15
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	TESTQ      $0x00000001, AX
+	JZ         fresh
+	VMOVUPS    (CX), Y0
+	VMOVUPS    32(CX), Y1
+	VMOVUPS    64(CX), Y2
+	VMASKMOVPS 96(CX), Y15, Y3
+	ADDQ       DX, CX
+
+fresh:
+	TESTQ      BX, BX
+	JZ         started
+	VMOVUPS    (BX), Y4
+	VADDPS     Y4, Y0, Y0
+	VMOVUPS    32(BX), Y4
+	VADDPS     Y4, Y1, Y1
+	VMOVUPS    64(BX), Y4
+	VADDPS     Y4, Y2, Y2
+	VMASKMOVPS 96(BX), Y15, Y4
+	VADDPS     Y4, Y3, Y3
+
+started:
+	MOVQ  aDepth+16(FP), AX
+	SHLQ  $0x02, AX
+	MOVQ  bDepth+32(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  bPanel+40(FP), DX
+	SHLQ  $0x02, DX
+	MOVQ  a+8(FP), BX
+	MOVQ  b+24(FP), SI
+	MOVQ  k+0(FP), DI
+	TESTQ DI, DI
+	JZ    end
+
+depth:
+	VBROADCASTSS (BX), Y4
+	VFMADD231PS  (SI), Y4, Y0
+	VFMADD231PS  32(SI), Y4, Y1
+	VFMADD231PS  (SI)(DX*1), Y4, Y2
+	VFMADD231PS  32(SI)(DX*1), Y4, Y3
+	ADDQ         AX, BX
+	ADDQ         CX, SI
+	DECQ         DI
+	JNZ          depth
+
+end:
+	MOVQ    mode+72(FP), AX
+	MOVQ    c+48(FP), CX
+	MOVQ    ldc+56(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    last+80(FP), BX
+	LEAQ    lanes<>+0(SB), SI
+	MOVQ    $0x00000008, DI
+	SUBQ    BX, DI
+	VMOVUPS (SI)(DI*4), Y15
+	TESTQ   $0x00000002, AX
+	JZ      leaky
+	VXORPS  Y4, Y4, Y4
+	VMAXPS  Y0, Y4, Y0
+	VMAXPS  Y1, Y4, Y1
+	VMAXPS  Y2, Y4, Y2
+	VMAXPS  Y3, Y4, Y3
+	JMP     store
+
+leaky:
+	TESTQ        $0x00000004, AX
+	JZ           store
+	VBROADCASTSS word3c23d70a<>+0(SB), Y5
+	VMULPS       Y0, Y5, Y4
+	VMAXPS       Y0, Y4, Y0
+	VMULPS       Y1, Y5, Y4
+	VMAXPS       Y1, Y4, Y1
+	VMULPS       Y2, Y5, Y4
+	VMAXPS       Y2, Y4, Y2
+	VMULPS       Y3, Y5, Y4
+	VMAXPS       Y3, Y4, Y3
+
+store:
+	VMOVUPS    Y0, (CX)
+	VMOVUPS    Y1, 32(CX)
+	VMOVUPS    Y2, 64(CX)
+	VMASKMOVPS Y3, Y15, 96(CX)
 	ADDQ       DX, CX
 	VZEROUPPER
 	RET

@@ -53,6 +53,8 @@ func (w *Workspace) GemmPacked(transA bool, m int, a []float32, lda int, b *Pack
 	case m == 0 || b.n == 0:
 	case b.n <= narrow:
 		w.narrowProduct(&g, b.values, b.k)
+	case m == 1 && b.k <= depthBlock:
+		w.row(&g, b)
 	default:
 		w.blocks(&g, func(k0, _ int) panels {
 			return panels{values: b.values[k0*active.panel:], stride: b.k * active.panel, depth: active.panel}

@@ -13,7 +13,7 @@ type path struct {
 	name     string
 	tileRows int // most rows of a tile
 	panel    int // most columns of a tile, and the columns of a packed panel
-	strip    int // columns of a tile of one row over several panels, or 0
+	strip    int // columns of a tile of one row over several panels, which may also be half as wide, or 0
 
 	tile      func(t *tile)
 	rank      func(t *tile) // of depth 1 to narrow, all columns at once, without bias and activation

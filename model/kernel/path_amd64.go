@@ -44,7 +44,8 @@ type assembly struct {
 	tiles [2][]tileKernel        // of one and of two vectors' width, by rows
 	ranks [narrow + 1]rankKernel // by depth
 
-	stripKernel          func(k int, a *float32, aDepth int, b *float32, bDepth, bPanel int, c *float32, ldc int, bias *float32, mode, last int)
+	strips [2]stripKernel // of two and of four panels
+
 	panelKernel          func(dst, src *float32, lds, rows int)
 	dotsKernel           func(sums *float32, rows int, a *float32, lda int, x *float32, k int)
 	axpyKernel           func(y *float32, alpha float32, x *float32, n int)
@@ -91,6 +92,8 @@ type assembly struct {
 
 type tileKernel func(k int, a *float32, aRow, aDepth int, b *float32, bDepth int, c *float32, ldc int, bias *float32, mode, last int)
 
+type stripKernel func(k int, a *float32, aDepth int, b *float32, bDepth, bPanel int, c *float32, ldc int, bias *float32, mode, last int)
+
 type rankKernel func(c *float32, ldc int, a *float32, aRow, aDepth int, b *float32, ldb, rows, n, load int)
 
 var avx512 = &assembly{
@@ -103,8 +106,8 @@ var avx512 = &assembly{
 			tileAVX512x32r1, tileAVX512x32r2, tileAVX512x32r3, tileAVX512x32r4, tileAVX512x32r5, tileAVX512x32r6, tileAVX512x32r7,
 			tileAVX512x32r8, tileAVX512x32r9, tileAVX512x32r10, tileAVX512x32r11, tileAVX512x32r12, tileAVX512x32r13, tileAVX512x32r14},
 	},
-	ranks:       [...]rankKernel{nil, rankAVX512_1, rankAVX512_2, rankAVX512_3, rankAVX512_4},
-	stripKernel: stripAVX512, dotsKernel: dotsAVX512, panelKernel: panelAVX512,
+	ranks:  [...]rankKernel{nil, rankAVX512_1, rankAVX512_2, rankAVX512_3, rankAVX512_4},
+	strips: [...]stripKernel{stripAVX512x2, stripAVX512x4}, dotsKernel: dotsAVX512, panelKernel: panelAVX512,
 	axpyKernel: axpyAVX512, scaleKernel: scaleAVX512, mulKernel: mulAVX512, mulAddKernel: mulAddAVX512, squaresKernel: squaresAVX512, addSquaresKernel: addSquaresAVX512,
 	mostKernel: mostAVX512, sumKernel: sumAVX512,
 	activationKernel: activationAVX512, addRowsKernel: addRowsAVX512, activationRowsKernel: activationRowsAVX512, differenceKernel: differenceAVX512,
@@ -126,8 +129,8 @@ var avx2 = &assembly{
 		{nil,
 			tileAVX2x16r1, tileAVX2x16r2, tileAVX2x16r3, tileAVX2x16r4, tileAVX2x16r5, tileAVX2x16r6},
 	},
-	ranks:       [...]rankKernel{nil, rankAVX2_1, rankAVX2_2, rankAVX2_3, rankAVX2_4},
-	stripKernel: stripAVX2, dotsKernel: dotsAVX2, panelKernel: panelAVX2,
+	ranks:  [...]rankKernel{nil, rankAVX2_1, rankAVX2_2, rankAVX2_3, rankAVX2_4},
+	strips: [...]stripKernel{stripAVX2x2, stripAVX2x4}, dotsKernel: dotsAVX2, panelKernel: panelAVX2,
 	axpyKernel: axpyAVX2, scaleKernel: scaleAVX2, mulKernel: mulAVX2, mulAddKernel: mulAddAVX2, squaresKernel: squaresAVX2, addSquaresKernel: addSquaresAVX2,
 	mostKernel: mostAVX2, sumKernel: sumAVX2,
 	activationKernel: activationAVX2, addRowsKernel: addRowsAVX2, activationRowsKernel: activationRowsAVX2, differenceKernel: differenceAVX2,

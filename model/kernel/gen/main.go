@@ -18,7 +18,8 @@ func main() {
 			tile(v, rows, 2)
 			tile(v, rows, 1)
 		}
-		strip(v)
+		strip(v, 4)
+		strip(v, 2)
 		for depth := 1; depth <= 4; depth++ {
 			rank(v, depth)
 		}

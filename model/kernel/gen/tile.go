@@ -189,13 +189,12 @@ func (s *sums) finish() {
 	return_()
 }
 
-// strip writes the kernel of one row and four panels of two vectors each, bPanel
+// strip writes the kernel of one row and some panels of two vectors each, bPanel
 // values apart in b: a single row needs that many sums to keep the multipliers
 // busy. The parameters are those of tile; ldc and last are not read.
-func strip(v isa) {
-	const panels = 4
+func strip(v isa, panels int) {
 	signature := "func(k int, a *float32, aDepth int, b *float32, bDepth, bPanel int, c *float32, ldc int, bias *float32, mode, last int)"
-	function("strip"+v.name, signature,
+	function(fmt.Sprintf("strip%sx%d", v.name, panels), signature,
 		fmt.Sprintf("is tile%s for one row and %d columns in panels bPanel values apart.", v.name, 2*panels*v.lanes))
 	s := newSums(v, 1, 2*panels)
 	s.start()
