@@ -6377,77 +6377,65 @@ TEXT ·sigmoidAVX512(SB), NOSPLIT, $0-24
 	JGE          vectorrest
 
 vector:
-	VMOVUPS           (CX)(SI*1), Z0
-	VORPS             Z0, Z6, Z1
-	VBROADCASTSS      word3fb8aa3b<>+0(SB), Z5
-	VMULPS            Z5, Z1, Z2
-	VRNDSCALEPS       $0x00, Z2, Z2
-	VMOVAPS           Z1, Z3
-	VFMADD231PS.BCST  wordbf318000<>+0(SB), Z2, Z3
-	VFMADD231PS.BCST  word395e8083<>+0(SB), Z2, Z3
-	VBROADCASTSS      word39506967<>+0(SB), Z4
-	VFMADD213PS.BCST  word3ab743ce<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST  word3c088908<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST  word3d2aa9c1<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST  word3e2aaaaa<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST  word3f000000<>+0(SB), Z3, Z4
-	VMULPS            Z3, Z3, Z5
-	VFMADD213PS       Z3, Z5, Z4
-	VBROADCASTSS      word3f800000<>+0(SB), Z5
-	VADDPS            Z5, Z4, Z4
-	VSCALEFPS         Z2, Z4, Z4
-	VCMPPS            $0x15, Z8, Z1, K2
-	VMOVAPS.Z         Z4, K2, Z4
-	VADDPS            Z7, Z4, Z3
-	VPMOVD2M          Z0, K2
-	VBLENDMPS         Z4, Z7, K2, Z4
-	VRCP14PS          Z3, Z28
-	VMOVAPS           Z28, Z29
-	VFNMADD213PS.BCST word3f800000<>+0(SB), Z3, Z29
-	VFMADD231PS       Z29, Z28, Z28
-	VMULPS            Z28, Z4, Z30
-	VFNMADD231PS      Z3, Z30, Z4
-	VFMADD213PS       Z30, Z28, Z4
-	VMOVUPS           Z4, (AX)(SI*1)
-	ADDQ              $0x00000040, SI
-	CMPQ              SI, BX
-	JLT               vector
+	VMOVUPS          (CX)(SI*1), Z0
+	VORPS            Z0, Z6, Z1
+	VBROADCASTSS     word3fb8aa3b<>+0(SB), Z5
+	VMULPS           Z5, Z1, Z2
+	VRNDSCALEPS      $0x00, Z2, Z2
+	VMOVAPS          Z1, Z3
+	VFMADD231PS.BCST wordbf318000<>+0(SB), Z2, Z3
+	VFMADD231PS.BCST word395e8083<>+0(SB), Z2, Z3
+	VBROADCASTSS     word39506967<>+0(SB), Z4
+	VFMADD213PS.BCST word3ab743ce<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3c088908<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3d2aa9c1<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3e2aaaaa<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3f000000<>+0(SB), Z3, Z4
+	VMULPS           Z3, Z3, Z5
+	VFMADD213PS      Z3, Z5, Z4
+	VBROADCASTSS     word3f800000<>+0(SB), Z5
+	VADDPS           Z5, Z4, Z4
+	VSCALEFPS        Z2, Z4, Z4
+	VCMPPS           $0x15, Z8, Z1, K2
+	VMOVAPS.Z        Z4, K2, Z4
+	VADDPS           Z7, Z4, Z3
+	VPMOVD2M         Z0, K2
+	VBLENDMPS        Z4, Z7, K2, Z4
+	VDIVPS           Z3, Z4, Z4
+	VMOVUPS          Z4, (AX)(SI*1)
+	ADDQ             $0x00000040, SI
+	CMPQ             SI, BX
+	JLT              vector
 
 vectorrest:
-	TESTQ             DX, DX
-	JZ                vectorend
-	VMOVUPS.Z         (CX)(SI*1), K1, Z0
-	VORPS             Z0, Z6, Z1
-	VBROADCASTSS      word3fb8aa3b<>+0(SB), Z5
-	VMULPS            Z5, Z1, Z2
-	VRNDSCALEPS       $0x00, Z2, Z2
-	VMOVAPS           Z1, Z3
-	VFMADD231PS.BCST  wordbf318000<>+0(SB), Z2, Z3
-	VFMADD231PS.BCST  word395e8083<>+0(SB), Z2, Z3
-	VBROADCASTSS      word39506967<>+0(SB), Z4
-	VFMADD213PS.BCST  word3ab743ce<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST  word3c088908<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST  word3d2aa9c1<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST  word3e2aaaaa<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST  word3f000000<>+0(SB), Z3, Z4
-	VMULPS            Z3, Z3, Z5
-	VFMADD213PS       Z3, Z5, Z4
-	VBROADCASTSS      word3f800000<>+0(SB), Z5
-	VADDPS            Z5, Z4, Z4
-	VSCALEFPS         Z2, Z4, Z4
-	VCMPPS            $0x15, Z8, Z1, K2
-	VMOVAPS.Z         Z4, K2, Z4
-	VADDPS            Z7, Z4, Z3
-	VPMOVD2M          Z0, K2
-	VBLENDMPS         Z4, Z7, K2, Z4
-	VRCP14PS          Z3, Z28
-	VMOVAPS           Z28, Z29
-	VFNMADD213PS.BCST word3f800000<>+0(SB), Z3, Z29
-	VFMADD231PS       Z29, Z28, Z28
-	VMULPS            Z28, Z4, Z30
-	VFNMADD231PS      Z3, Z30, Z4
-	VFMADD213PS       Z30, Z28, Z4
-	VMOVUPS           Z4, K1, (AX)(SI*1)
+	TESTQ            DX, DX
+	JZ               vectorend
+	VMOVUPS.Z        (CX)(SI*1), K1, Z0
+	VORPS            Z0, Z6, Z1
+	VBROADCASTSS     word3fb8aa3b<>+0(SB), Z5
+	VMULPS           Z5, Z1, Z2
+	VRNDSCALEPS      $0x00, Z2, Z2
+	VMOVAPS          Z1, Z3
+	VFMADD231PS.BCST wordbf318000<>+0(SB), Z2, Z3
+	VFMADD231PS.BCST word395e8083<>+0(SB), Z2, Z3
+	VBROADCASTSS     word39506967<>+0(SB), Z4
+	VFMADD213PS.BCST word3ab743ce<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3c088908<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3d2aa9c1<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3e2aaaaa<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3f000000<>+0(SB), Z3, Z4
+	VMULPS           Z3, Z3, Z5
+	VFMADD213PS      Z3, Z5, Z4
+	VBROADCASTSS     word3f800000<>+0(SB), Z5
+	VADDPS           Z5, Z4, Z4
+	VSCALEFPS        Z2, Z4, Z4
+	VCMPPS           $0x15, Z8, Z1, K2
+	VMOVAPS.Z        Z4, K2, Z4
+	VADDPS           Z7, Z4, Z3
+	VPMOVD2M         Z0, K2
+	VBLENDMPS        Z4, Z7, K2, Z4
+	VDIVPS           Z3, Z4, Z4
+	VMOVUPS          Z4, K1, (AX)(SI*1)
 
 vectorend:
 	VZEROUPPER
@@ -6632,65 +6620,53 @@ TEXT ·tanhAVX512(SB), NOSPLIT, $0-24
 	JGE   vectorrest
 
 vector:
-	VMOVUPS           (CX)(SI*1), Z0
-	VBROADCASTSS      word40fcf84f<>+0(SB), Z5
-	VMINPS            Z0, Z5, Z0
-	VBROADCASTSS      wordc0fcf84f<>+0(SB), Z5
-	VMAXPS            Z0, Z5, Z0
-	VMULPS            Z0, Z0, Z1
-	VBROADCASTSS      worda59f25c0<>+0(SB), Z2
-	VFMADD213PS.BCST  word2a61337e<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST  wordaebd37ff<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST  word335c0041<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST  word3779434a<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST  word3a270ded<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST  word3ba059dc<>+0(SB), Z1, Z2
-	VBROADCASTSS      word35a0d3d8<>+0(SB), Z3
-	VFMADD213PS.BCST  word38f895d6<>+0(SB), Z1, Z3
-	VFMADD213PS.BCST  word3b14aa05<>+0(SB), Z1, Z3
-	VFMADD213PS.BCST  word3ba059dd<>+0(SB), Z1, Z3
-	VMULPS            Z2, Z0, Z2
-	VRCP14PS          Z3, Z28
-	VMOVAPS           Z28, Z29
-	VFNMADD213PS.BCST word3f800000<>+0(SB), Z3, Z29
-	VFMADD231PS       Z29, Z28, Z28
-	VMULPS            Z28, Z2, Z30
-	VFNMADD231PS      Z3, Z30, Z2
-	VFMADD213PS       Z30, Z28, Z2
-	VMOVUPS           Z2, (AX)(SI*1)
-	ADDQ              $0x00000040, SI
-	CMPQ              SI, BX
-	JLT               vector
+	VMOVUPS          (CX)(SI*1), Z0
+	VBROADCASTSS     word40fcf84f<>+0(SB), Z5
+	VMINPS           Z0, Z5, Z0
+	VBROADCASTSS     wordc0fcf84f<>+0(SB), Z5
+	VMAXPS           Z0, Z5, Z0
+	VMULPS           Z0, Z0, Z1
+	VBROADCASTSS     worda59f25c0<>+0(SB), Z2
+	VFMADD213PS.BCST word2a61337e<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST wordaebd37ff<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST word335c0041<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST word3779434a<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST word3a270ded<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST word3ba059dc<>+0(SB), Z1, Z2
+	VBROADCASTSS     word35a0d3d8<>+0(SB), Z3
+	VFMADD213PS.BCST word38f895d6<>+0(SB), Z1, Z3
+	VFMADD213PS.BCST word3b14aa05<>+0(SB), Z1, Z3
+	VFMADD213PS.BCST word3ba059dd<>+0(SB), Z1, Z3
+	VMULPS           Z2, Z0, Z2
+	VDIVPS           Z3, Z2, Z2
+	VMOVUPS          Z2, (AX)(SI*1)
+	ADDQ             $0x00000040, SI
+	CMPQ             SI, BX
+	JLT              vector
 
 vectorrest:
-	TESTQ             DX, DX
-	JZ                vectorend
-	VMOVUPS.Z         (CX)(SI*1), K1, Z0
-	VBROADCASTSS      word40fcf84f<>+0(SB), Z5
-	VMINPS            Z0, Z5, Z0
-	VBROADCASTSS      wordc0fcf84f<>+0(SB), Z5
-	VMAXPS            Z0, Z5, Z0
-	VMULPS            Z0, Z0, Z1
-	VBROADCASTSS      worda59f25c0<>+0(SB), Z2
-	VFMADD213PS.BCST  word2a61337e<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST  wordaebd37ff<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST  word335c0041<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST  word3779434a<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST  word3a270ded<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST  word3ba059dc<>+0(SB), Z1, Z2
-	VBROADCASTSS      word35a0d3d8<>+0(SB), Z3
-	VFMADD213PS.BCST  word38f895d6<>+0(SB), Z1, Z3
-	VFMADD213PS.BCST  word3b14aa05<>+0(SB), Z1, Z3
-	VFMADD213PS.BCST  word3ba059dd<>+0(SB), Z1, Z3
-	VMULPS            Z2, Z0, Z2
-	VRCP14PS          Z3, Z28
-	VMOVAPS           Z28, Z29
-	VFNMADD213PS.BCST word3f800000<>+0(SB), Z3, Z29
-	VFMADD231PS       Z29, Z28, Z28
-	VMULPS            Z28, Z2, Z30
-	VFNMADD231PS      Z3, Z30, Z2
-	VFMADD213PS       Z30, Z28, Z2
-	VMOVUPS           Z2, K1, (AX)(SI*1)
+	TESTQ            DX, DX
+	JZ               vectorend
+	VMOVUPS.Z        (CX)(SI*1), K1, Z0
+	VBROADCASTSS     word40fcf84f<>+0(SB), Z5
+	VMINPS           Z0, Z5, Z0
+	VBROADCASTSS     wordc0fcf84f<>+0(SB), Z5
+	VMAXPS           Z0, Z5, Z0
+	VMULPS           Z0, Z0, Z1
+	VBROADCASTSS     worda59f25c0<>+0(SB), Z2
+	VFMADD213PS.BCST word2a61337e<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST wordaebd37ff<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST word335c0041<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST word3779434a<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST word3a270ded<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST word3ba059dc<>+0(SB), Z1, Z2
+	VBROADCASTSS     word35a0d3d8<>+0(SB), Z3
+	VFMADD213PS.BCST word38f895d6<>+0(SB), Z1, Z3
+	VFMADD213PS.BCST word3b14aa05<>+0(SB), Z1, Z3
+	VFMADD213PS.BCST word3ba059dd<>+0(SB), Z1, Z3
+	VMULPS           Z2, Z0, Z2
+	VDIVPS           Z3, Z2, Z2
+	VMOVUPS          Z2, K1, (AX)(SI*1)
 
 vectorend:
 	VZEROUPPER
@@ -7256,145 +7232,121 @@ row:
 	JGE  gatesrest
 
 gates:
-	LEAQ              (R8)(R11*1), R12
-	LEAQ              (R9)(R11*1), R13
-	VMOVUPS           (R13), Z0
-	VORPS             Z0, Z6, Z1
-	VBROADCASTSS      word3fb8aa3b<>+0(SB), Z5
-	VMULPS            Z5, Z1, Z2
-	VRNDSCALEPS       $0x00, Z2, Z2
-	VMOVAPS           Z1, Z3
-	VFMADD231PS.BCST  wordbf318000<>+0(SB), Z2, Z3
-	VFMADD231PS.BCST  word395e8083<>+0(SB), Z2, Z3
-	VBROADCASTSS      word39506967<>+0(SB), Z4
-	VFMADD213PS.BCST  word3ab743ce<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST  word3c088908<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST  word3d2aa9c1<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST  word3e2aaaaa<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST  word3f000000<>+0(SB), Z3, Z4
-	VMULPS            Z3, Z3, Z5
-	VFMADD213PS       Z3, Z5, Z4
-	VBROADCASTSS      word3f800000<>+0(SB), Z5
-	VADDPS            Z5, Z4, Z4
-	VSCALEFPS         Z2, Z4, Z4
-	VCMPPS            $0x15, Z8, Z1, K2
-	VMOVAPS.Z         Z4, K2, Z4
-	VADDPS            Z7, Z4, Z3
-	VPMOVD2M          Z0, K2
-	VBLENDMPS         Z4, Z7, K2, Z4
-	VRCP14PS          Z3, Z28
-	VMOVAPS           Z28, Z29
-	VFNMADD213PS.BCST word3f800000<>+0(SB), Z3, Z29
-	VFMADD231PS       Z29, Z28, Z28
-	VMULPS            Z28, Z4, Z30
-	VFNMADD231PS      Z3, Z30, Z4
-	VFMADD213PS       Z30, Z28, Z4
-	VMOVUPS           Z4, (R12)
-	VMOVUPS           (R13)(DI*1), Z0
-	VORPS             Z0, Z6, Z1
-	VBROADCASTSS      word3fb8aa3b<>+0(SB), Z5
-	VMULPS            Z5, Z1, Z2
-	VRNDSCALEPS       $0x00, Z2, Z2
-	VMOVAPS           Z1, Z3
-	VFMADD231PS.BCST  wordbf318000<>+0(SB), Z2, Z3
-	VFMADD231PS.BCST  word395e8083<>+0(SB), Z2, Z3
-	VBROADCASTSS      word39506967<>+0(SB), Z4
-	VFMADD213PS.BCST  word3ab743ce<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST  word3c088908<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST  word3d2aa9c1<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST  word3e2aaaaa<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST  word3f000000<>+0(SB), Z3, Z4
-	VMULPS            Z3, Z3, Z5
-	VFMADD213PS       Z3, Z5, Z4
-	VBROADCASTSS      word3f800000<>+0(SB), Z5
-	VADDPS            Z5, Z4, Z4
-	VSCALEFPS         Z2, Z4, Z4
-	VCMPPS            $0x15, Z8, Z1, K2
-	VMOVAPS.Z         Z4, K2, Z4
-	VADDPS            Z7, Z4, Z3
-	VPMOVD2M          Z0, K2
-	VBLENDMPS         Z4, Z7, K2, Z4
-	VRCP14PS          Z3, Z28
-	VMOVAPS           Z28, Z29
-	VFNMADD213PS.BCST word3f800000<>+0(SB), Z3, Z29
-	VFMADD231PS       Z29, Z28, Z28
-	VMULPS            Z28, Z4, Z30
-	VFNMADD231PS      Z3, Z30, Z4
-	VFMADD213PS       Z30, Z28, Z4
-	VMOVUPS           Z4, (R12)(DI*1)
-	ADDQ              $0x00000040, R11
-	CMPQ              R11, SI
-	JLT               gates
+	LEAQ             (R8)(R11*1), R12
+	LEAQ             (R9)(R11*1), R13
+	VMOVUPS          (R13), Z0
+	VORPS            Z0, Z6, Z1
+	VBROADCASTSS     word3fb8aa3b<>+0(SB), Z5
+	VMULPS           Z5, Z1, Z2
+	VRNDSCALEPS      $0x00, Z2, Z2
+	VMOVAPS          Z1, Z3
+	VFMADD231PS.BCST wordbf318000<>+0(SB), Z2, Z3
+	VFMADD231PS.BCST word395e8083<>+0(SB), Z2, Z3
+	VBROADCASTSS     word39506967<>+0(SB), Z4
+	VFMADD213PS.BCST word3ab743ce<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3c088908<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3d2aa9c1<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3e2aaaaa<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3f000000<>+0(SB), Z3, Z4
+	VMULPS           Z3, Z3, Z5
+	VFMADD213PS      Z3, Z5, Z4
+	VBROADCASTSS     word3f800000<>+0(SB), Z5
+	VADDPS           Z5, Z4, Z4
+	VSCALEFPS        Z2, Z4, Z4
+	VCMPPS           $0x15, Z8, Z1, K2
+	VMOVAPS.Z        Z4, K2, Z4
+	VADDPS           Z7, Z4, Z3
+	VPMOVD2M         Z0, K2
+	VBLENDMPS        Z4, Z7, K2, Z4
+	VDIVPS           Z3, Z4, Z4
+	VMOVUPS          Z4, (R12)
+	VMOVUPS          (R13)(DI*1), Z0
+	VORPS            Z0, Z6, Z1
+	VBROADCASTSS     word3fb8aa3b<>+0(SB), Z5
+	VMULPS           Z5, Z1, Z2
+	VRNDSCALEPS      $0x00, Z2, Z2
+	VMOVAPS          Z1, Z3
+	VFMADD231PS.BCST wordbf318000<>+0(SB), Z2, Z3
+	VFMADD231PS.BCST word395e8083<>+0(SB), Z2, Z3
+	VBROADCASTSS     word39506967<>+0(SB), Z4
+	VFMADD213PS.BCST word3ab743ce<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3c088908<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3d2aa9c1<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3e2aaaaa<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3f000000<>+0(SB), Z3, Z4
+	VMULPS           Z3, Z3, Z5
+	VFMADD213PS      Z3, Z5, Z4
+	VBROADCASTSS     word3f800000<>+0(SB), Z5
+	VADDPS           Z5, Z4, Z4
+	VSCALEFPS        Z2, Z4, Z4
+	VCMPPS           $0x15, Z8, Z1, K2
+	VMOVAPS.Z        Z4, K2, Z4
+	VADDPS           Z7, Z4, Z3
+	VPMOVD2M         Z0, K2
+	VBLENDMPS        Z4, Z7, K2, Z4
+	VDIVPS           Z3, Z4, Z4
+	VMOVUPS          Z4, (R12)(DI*1)
+	ADDQ             $0x00000040, R11
+	CMPQ             R11, SI
+	JLT              gates
 
 gatesrest:
-	TESTQ             BX, BX
-	JZ                gatesend
-	LEAQ              (R8)(R11*1), R12
-	LEAQ              (R9)(R11*1), R11
-	VMOVUPS.Z         (R11), K1, Z0
-	VORPS             Z0, Z6, Z1
-	VBROADCASTSS      word3fb8aa3b<>+0(SB), Z5
-	VMULPS            Z5, Z1, Z2
-	VRNDSCALEPS       $0x00, Z2, Z2
-	VMOVAPS           Z1, Z3
-	VFMADD231PS.BCST  wordbf318000<>+0(SB), Z2, Z3
-	VFMADD231PS.BCST  word395e8083<>+0(SB), Z2, Z3
-	VBROADCASTSS      word39506967<>+0(SB), Z4
-	VFMADD213PS.BCST  word3ab743ce<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST  word3c088908<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST  word3d2aa9c1<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST  word3e2aaaaa<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST  word3f000000<>+0(SB), Z3, Z4
-	VMULPS            Z3, Z3, Z5
-	VFMADD213PS       Z3, Z5, Z4
-	VBROADCASTSS      word3f800000<>+0(SB), Z5
-	VADDPS            Z5, Z4, Z4
-	VSCALEFPS         Z2, Z4, Z4
-	VCMPPS            $0x15, Z8, Z1, K2
-	VMOVAPS.Z         Z4, K2, Z4
-	VADDPS            Z7, Z4, Z3
-	VPMOVD2M          Z0, K2
-	VBLENDMPS         Z4, Z7, K2, Z4
-	VRCP14PS          Z3, Z28
-	VMOVAPS           Z28, Z29
-	VFNMADD213PS.BCST word3f800000<>+0(SB), Z3, Z29
-	VFMADD231PS       Z29, Z28, Z28
-	VMULPS            Z28, Z4, Z30
-	VFNMADD231PS      Z3, Z30, Z4
-	VFMADD213PS       Z30, Z28, Z4
-	VMOVUPS           Z4, K1, (R12)
-	VMOVUPS.Z         (R11)(DI*1), K1, Z0
-	VORPS             Z0, Z6, Z1
-	VBROADCASTSS      word3fb8aa3b<>+0(SB), Z5
-	VMULPS            Z5, Z1, Z2
-	VRNDSCALEPS       $0x00, Z2, Z2
-	VMOVAPS           Z1, Z3
-	VFMADD231PS.BCST  wordbf318000<>+0(SB), Z2, Z3
-	VFMADD231PS.BCST  word395e8083<>+0(SB), Z2, Z3
-	VBROADCASTSS      word39506967<>+0(SB), Z4
-	VFMADD213PS.BCST  word3ab743ce<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST  word3c088908<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST  word3d2aa9c1<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST  word3e2aaaaa<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST  word3f000000<>+0(SB), Z3, Z4
-	VMULPS            Z3, Z3, Z5
-	VFMADD213PS       Z3, Z5, Z4
-	VBROADCASTSS      word3f800000<>+0(SB), Z5
-	VADDPS            Z5, Z4, Z4
-	VSCALEFPS         Z2, Z4, Z4
-	VCMPPS            $0x15, Z8, Z1, K2
-	VMOVAPS.Z         Z4, K2, Z4
-	VADDPS            Z7, Z4, Z3
-	VPMOVD2M          Z0, K2
-	VBLENDMPS         Z4, Z7, K2, Z4
-	VRCP14PS          Z3, Z28
-	VMOVAPS           Z28, Z29
-	VFNMADD213PS.BCST word3f800000<>+0(SB), Z3, Z29
-	VFMADD231PS       Z29, Z28, Z28
-	VMULPS            Z28, Z4, Z30
-	VFNMADD231PS      Z3, Z30, Z4
-	VFMADD213PS       Z30, Z28, Z4
-	VMOVUPS           Z4, K1, (R12)(DI*1)
+	TESTQ            BX, BX
+	JZ               gatesend
+	LEAQ             (R8)(R11*1), R12
+	LEAQ             (R9)(R11*1), R11
+	VMOVUPS.Z        (R11), K1, Z0
+	VORPS            Z0, Z6, Z1
+	VBROADCASTSS     word3fb8aa3b<>+0(SB), Z5
+	VMULPS           Z5, Z1, Z2
+	VRNDSCALEPS      $0x00, Z2, Z2
+	VMOVAPS          Z1, Z3
+	VFMADD231PS.BCST wordbf318000<>+0(SB), Z2, Z3
+	VFMADD231PS.BCST word395e8083<>+0(SB), Z2, Z3
+	VBROADCASTSS     word39506967<>+0(SB), Z4
+	VFMADD213PS.BCST word3ab743ce<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3c088908<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3d2aa9c1<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3e2aaaaa<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3f000000<>+0(SB), Z3, Z4
+	VMULPS           Z3, Z3, Z5
+	VFMADD213PS      Z3, Z5, Z4
+	VBROADCASTSS     word3f800000<>+0(SB), Z5
+	VADDPS           Z5, Z4, Z4
+	VSCALEFPS        Z2, Z4, Z4
+	VCMPPS           $0x15, Z8, Z1, K2
+	VMOVAPS.Z        Z4, K2, Z4
+	VADDPS           Z7, Z4, Z3
+	VPMOVD2M         Z0, K2
+	VBLENDMPS        Z4, Z7, K2, Z4
+	VDIVPS           Z3, Z4, Z4
+	VMOVUPS          Z4, K1, (R12)
+	VMOVUPS.Z        (R11)(DI*1), K1, Z0
+	VORPS            Z0, Z6, Z1
+	VBROADCASTSS     word3fb8aa3b<>+0(SB), Z5
+	VMULPS           Z5, Z1, Z2
+	VRNDSCALEPS      $0x00, Z2, Z2
+	VMOVAPS          Z1, Z3
+	VFMADD231PS.BCST wordbf318000<>+0(SB), Z2, Z3
+	VFMADD231PS.BCST word395e8083<>+0(SB), Z2, Z3
+	VBROADCASTSS     word39506967<>+0(SB), Z4
+	VFMADD213PS.BCST word3ab743ce<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3c088908<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3d2aa9c1<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3e2aaaaa<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3f000000<>+0(SB), Z3, Z4
+	VMULPS           Z3, Z3, Z5
+	VFMADD213PS      Z3, Z5, Z4
+	VBROADCASTSS     word3f800000<>+0(SB), Z5
+	VADDPS           Z5, Z4, Z4
+	VSCALEFPS        Z2, Z4, Z4
+	VCMPPS           $0x15, Z8, Z1, K2
+	VMOVAPS.Z        Z4, K2, Z4
+	VADDPS           Z7, Z4, Z3
+	VPMOVD2M         Z0, K2
+	VBLENDMPS        Z4, Z7, K2, Z4
+	VDIVPS           Z3, Z4, Z4
+	VMOVUPS          Z4, K1, (R12)(DI*1)
 
 gatesend:
 	XORQ R11, R11
@@ -7402,85 +7354,73 @@ gatesend:
 	JGE  staterest
 
 state:
-	LEAQ              (R8)(R11*1), R12
-	LEAQ              (R9)(R11*1), R13
-	VMOVUPS           (R13)(DI*2), Z0
-	VMOVUPS           (DX)(R11*1), Z10
-	VMOVUPS           (R12)(DI*1), Z11
-	VFMADD231PS       Z10, Z11, Z0
-	VBROADCASTSS      word40fcf84f<>+0(SB), Z5
-	VMINPS            Z0, Z5, Z0
-	VBROADCASTSS      wordc0fcf84f<>+0(SB), Z5
-	VMAXPS            Z0, Z5, Z0
-	VMULPS            Z0, Z0, Z1
-	VBROADCASTSS      worda59f25c0<>+0(SB), Z2
-	VFMADD213PS.BCST  word2a61337e<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST  wordaebd37ff<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST  word335c0041<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST  word3779434a<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST  word3a270ded<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST  word3ba059dc<>+0(SB), Z1, Z2
-	VBROADCASTSS      word35a0d3d8<>+0(SB), Z3
-	VFMADD213PS.BCST  word38f895d6<>+0(SB), Z1, Z3
-	VFMADD213PS.BCST  word3b14aa05<>+0(SB), Z1, Z3
-	VFMADD213PS.BCST  word3ba059dd<>+0(SB), Z1, Z3
-	VMULPS            Z2, Z0, Z2
-	VRCP14PS          Z3, Z28
-	VMOVAPS           Z28, Z29
-	VFNMADD213PS.BCST word3f800000<>+0(SB), Z3, Z29
-	VFMADD231PS       Z29, Z28, Z28
-	VMULPS            Z28, Z2, Z30
-	VFNMADD231PS      Z3, Z30, Z2
-	VFMADD213PS       Z30, Z28, Z2
-	VMOVUPS           Z2, (R12)(DI*2)
-	VMOVUPS           (CX)(R11*1), Z11
-	VSUBPS            Z2, Z11, Z11
-	VMOVUPS           (R12), Z10
-	VFMADD231PS       Z10, Z11, Z2
-	VMOVUPS           Z2, (AX)(R11*1)
-	ADDQ              $0x00000040, R11
-	CMPQ              R11, SI
-	JLT               state
+	LEAQ             (R8)(R11*1), R12
+	LEAQ             (R9)(R11*1), R13
+	VMOVUPS          (R13)(DI*2), Z0
+	VMOVUPS          (DX)(R11*1), Z10
+	VMOVUPS          (R12)(DI*1), Z11
+	VFMADD231PS      Z10, Z11, Z0
+	VBROADCASTSS     word40fcf84f<>+0(SB), Z5
+	VMINPS           Z0, Z5, Z0
+	VBROADCASTSS     wordc0fcf84f<>+0(SB), Z5
+	VMAXPS           Z0, Z5, Z0
+	VMULPS           Z0, Z0, Z1
+	VBROADCASTSS     worda59f25c0<>+0(SB), Z2
+	VFMADD213PS.BCST word2a61337e<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST wordaebd37ff<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST word335c0041<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST word3779434a<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST word3a270ded<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST word3ba059dc<>+0(SB), Z1, Z2
+	VBROADCASTSS     word35a0d3d8<>+0(SB), Z3
+	VFMADD213PS.BCST word38f895d6<>+0(SB), Z1, Z3
+	VFMADD213PS.BCST word3b14aa05<>+0(SB), Z1, Z3
+	VFMADD213PS.BCST word3ba059dd<>+0(SB), Z1, Z3
+	VMULPS           Z2, Z0, Z2
+	VDIVPS           Z3, Z2, Z2
+	VMOVUPS          Z2, (R12)(DI*2)
+	VMOVUPS          (CX)(R11*1), Z11
+	VSUBPS           Z2, Z11, Z11
+	VMOVUPS          (R12), Z10
+	VFMADD231PS      Z10, Z11, Z2
+	VMOVUPS          Z2, (AX)(R11*1)
+	ADDQ             $0x00000040, R11
+	CMPQ             R11, SI
+	JLT              state
 
 staterest:
-	TESTQ             BX, BX
-	JZ                stateend
-	LEAQ              (R8)(R11*1), R12
-	LEAQ              (R9)(R11*1), R13
-	VMOVUPS.Z         (R13)(DI*2), K1, Z0
-	VMOVUPS.Z         (DX)(R11*1), K1, Z10
-	VMOVUPS.Z         (R12)(DI*1), K1, Z11
-	VFMADD231PS       Z10, Z11, Z0
-	VBROADCASTSS      word40fcf84f<>+0(SB), Z5
-	VMINPS            Z0, Z5, Z0
-	VBROADCASTSS      wordc0fcf84f<>+0(SB), Z5
-	VMAXPS            Z0, Z5, Z0
-	VMULPS            Z0, Z0, Z1
-	VBROADCASTSS      worda59f25c0<>+0(SB), Z2
-	VFMADD213PS.BCST  word2a61337e<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST  wordaebd37ff<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST  word335c0041<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST  word3779434a<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST  word3a270ded<>+0(SB), Z1, Z2
-	VFMADD213PS.BCST  word3ba059dc<>+0(SB), Z1, Z2
-	VBROADCASTSS      word35a0d3d8<>+0(SB), Z3
-	VFMADD213PS.BCST  word38f895d6<>+0(SB), Z1, Z3
-	VFMADD213PS.BCST  word3b14aa05<>+0(SB), Z1, Z3
-	VFMADD213PS.BCST  word3ba059dd<>+0(SB), Z1, Z3
-	VMULPS            Z2, Z0, Z2
-	VRCP14PS          Z3, Z28
-	VMOVAPS           Z28, Z29
-	VFNMADD213PS.BCST word3f800000<>+0(SB), Z3, Z29
-	VFMADD231PS       Z29, Z28, Z28
-	VMULPS            Z28, Z2, Z30
-	VFNMADD231PS      Z3, Z30, Z2
-	VFMADD213PS       Z30, Z28, Z2
-	VMOVUPS           Z2, K1, (R12)(DI*2)
-	VMOVUPS.Z         (CX)(R11*1), K1, Z11
-	VSUBPS            Z2, Z11, Z11
-	VMOVUPS.Z         (R12), K1, Z10
-	VFMADD231PS       Z10, Z11, Z2
-	VMOVUPS           Z2, K1, (AX)(R11*1)
+	TESTQ            BX, BX
+	JZ               stateend
+	LEAQ             (R8)(R11*1), R12
+	LEAQ             (R9)(R11*1), R13
+	VMOVUPS.Z        (R13)(DI*2), K1, Z0
+	VMOVUPS.Z        (DX)(R11*1), K1, Z10
+	VMOVUPS.Z        (R12)(DI*1), K1, Z11
+	VFMADD231PS      Z10, Z11, Z0
+	VBROADCASTSS     word40fcf84f<>+0(SB), Z5
+	VMINPS           Z0, Z5, Z0
+	VBROADCASTSS     wordc0fcf84f<>+0(SB), Z5
+	VMAXPS           Z0, Z5, Z0
+	VMULPS           Z0, Z0, Z1
+	VBROADCASTSS     worda59f25c0<>+0(SB), Z2
+	VFMADD213PS.BCST word2a61337e<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST wordaebd37ff<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST word335c0041<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST word3779434a<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST word3a270ded<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST word3ba059dc<>+0(SB), Z1, Z2
+	VBROADCASTSS     word35a0d3d8<>+0(SB), Z3
+	VFMADD213PS.BCST word38f895d6<>+0(SB), Z1, Z3
+	VFMADD213PS.BCST word3b14aa05<>+0(SB), Z1, Z3
+	VFMADD213PS.BCST word3ba059dd<>+0(SB), Z1, Z3
+	VMULPS           Z2, Z0, Z2
+	VDIVPS           Z3, Z2, Z2
+	VMOVUPS          Z2, K1, (R12)(DI*2)
+	VMOVUPS.Z        (CX)(R11*1), K1, Z11
+	VSUBPS           Z2, Z11, Z11
+	VMOVUPS.Z        (R12), K1, Z10
+	VFMADD231PS      Z10, Z11, Z2
+	VMOVUPS          Z2, K1, (AX)(R11*1)
 
 stateend:
 	ADDQ DI, AX

@@ -55,7 +55,7 @@ func (v isa) logistic(z reg.VecPhysical) reg.VecPhysical {
 	v.zeroBelow(a, low, p)
 	VADDPS(one, p, r)
 	v.choose(z, p, one, p)
-	v.divide(r, p)
+	VDIVPS(r, p, p)
 	return p
 }
 
@@ -72,27 +72,8 @@ func (v isa) tanh(x reg.VecPhysical) reg.VecPhysical {
 		1.48572235717979e-05, 6.37261928875436e-04, 4.89352455891786e-03)
 	v.polynomial(q, d, t, 1.19825839466702e-06, 1.18534705686654e-04, 2.26843463243900e-03, 4.89352518554385e-03)
 	VMULPS(p, x, p)
-	v.divide(d, p)
+	VDIVPS(d, p, p)
 	return p
-}
-
-// divide computes p /= d, d being neither tiny nor huge. The divider takes twice
-// the time of as many bits by Newton's method: an estimate of 14 bits, one step,
-// and what the product of quotient and d leaves of p, which rounds correctly but
-// for rare last bits. It uses registers 28 to 30 of AVX-512.
-func (v isa) divide(d, p reg.VecPhysical) {
-	if v.lanes < 16 {
-		VDIVPS(d, p, p)
-		return
-	}
-	inverse, rest, quotient := v.reg(28), v.reg(29), v.reg(30)
-	VRCP14PS(d, inverse)
-	VMOVAPS(inverse, rest)
-	VFNMADD213PS_BCST(float(1), d, rest) // 1 - d·inverse
-	VFMADD231PS(rest, inverse, inverse)
-	VMULPS(inverse, p, quotient)
-	VFNMADD231PS(d, quotient, p)
-	VFMADD213PS(quotient, inverse, p)
 }
 
 // polynomial evaluates p at q, coefficients from the highest power down.
