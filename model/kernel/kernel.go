@@ -37,6 +37,11 @@ const LeakySlope = 0.01
 // A Workspace is scratch memory that grows to what the largest call needs. The
 // zero value is ready. One goroutine may use it at a time.
 type Workspace struct {
+	// Matrix lets large products run on the processor's matrix unit, if the path
+	// has one (see Path). It is for training: a row's bits then depend on how many
+	// rows are computed with it.
+	Matrix bool
+
 	tile  tile      // the running call to active.tile
 	pack  []float32 // op(b) of the running Gemm, one block of its depth
 	sums  []float32 // raw dot products, or a transposed result
@@ -47,6 +52,8 @@ type Workspace struct {
 	frac  []float32 // positions in those bins
 	wide  []float64 // sums of BatchNorm's columns
 	rows  layerBlock
+	left  []uint32 // op(a) of a product on the matrix unit, split
+	right []uint32 // op(b) of the running Gemm, split
 }
 
 // grow returns *buf with length n, its contents undefined.

@@ -19,6 +19,21 @@ func xgetbv() (eax uint32)
 //go:noescape
 func transpose8(dst *float32, ldd int, src *float32, lds int, blocks int)
 
+// matrixBlocks computes count blocks of 32 x 32 values of c = [c +] a·b over steps of 32 of depth, from operands that splitPairs laid out.
+//
+//go:noescape
+func matrixBlocks(count int, steps int, a *uint32, b *uint32, c *float32, ldc int, load int)
+
+// splitPairs splits count rows of 16 pairs into three bfloat16 parts, whose sum they are. A pair is a value and the one second values further on; rows of src lie stride values apart. Of the first ones of a row only first are read, of the second ones only last: the others are zero. The parts of a pair are a word each, the second value's in its upper half. Rows of them follow one another; the parts lie as many bytes apart as 32 rows take.
+//
+//go:noescape
+func splitPairs(dst *uint32, src *float32, stride int, second int, count int, first int, last int)
+
+// finishRows writes rows of c = [c +] sums [+ bias], then act. A row has first values, at most 16, and then last ones. Mode is that of tiles.
+//
+//go:noescape
+func finishRows(c *float32, ldc int, sums *float32, lds int, bias *float32, rows int, mode int, first int, last int)
+
 // tileAVX512x32r1 is tileAVX512 for 1 rows and up to 32 columns.
 //
 //go:noescape

@@ -93,6 +93,413 @@ block:
 	VZEROUPPER
 	RET
 
+// func matrixBlocks(count int, steps int, a *uint32, b *uint32, c *float32, ldc int, load int)
+TEXT ·matrixBlocks(SB), NOSPLIT, $0-56
+	LEAQ tiles<>+0(SB), AX
+
+	// LDTILECFG (AX)
+	LONG $0x4978e2c4
+	BYTE $0x00
+	MOVQ count+0(FP), BX
+	MOVQ steps+8(FP), CX
+	MOVQ a+16(FP), SI
+	MOVQ b+24(FP), R8
+	MOVQ c+32(FP), R9
+	MOVQ ldc+40(FP), R11
+	MOVQ load+48(FP), R12
+	SHLQ $0x02, R11
+	MOVQ $0x00000040, R13
+
+block:
+	MOVQ  R11, R10
+	SHLQ  $0x04, R10
+	ADDQ  R9, R10
+	TESTQ R12, R12
+	JZ    fresh
+
+	// TILELOADD T0, 0(R9)(R11*1)
+	LONG $0x4b7b82c4
+	LONG $0x00001984
+	WORD $0x0000
+
+	// TILELOADD T1, 64(R9)(R11*1)
+	LONG $0x4b7b82c4
+	LONG $0x0040198c
+	WORD $0x0000
+
+	// TILELOADD T2, 0(R10)(R11*1)
+	LONG $0x4b7b82c4
+	LONG $0x00001a94
+	WORD $0x0000
+
+	// TILELOADD T3, 64(R10)(R11*1)
+	LONG $0x4b7b82c4
+	LONG $0x00401a9c
+	WORD $0x0000
+	JMP  start
+
+fresh:
+	// TILEZERO T0
+	LONG $0x497be2c4
+	BYTE $0xc0
+
+	// TILEZERO T1
+	LONG $0x497be2c4
+	BYTE $0xc8
+
+	// TILEZERO T2
+	LONG $0x497be2c4
+	BYTE $0xd0
+
+	// TILEZERO T3
+	LONG $0x497be2c4
+	BYTE $0xd8
+
+start:
+	MOVQ R8, DI
+	MOVQ CX, DX
+
+depth:
+	// TILELOADD T4, 0(SI)(R13*1)
+	LONG $0x4b7ba2c4
+	LONG $0x00002ea4
+	WORD $0x0000
+
+	// TILELOADD T5, 1024(SI)(R13*1)
+	LONG $0x4b7ba2c4
+	LONG $0x04002eac
+	WORD $0x0000
+
+	// TILELOADD T6, 4096(DI)(R13*1)
+	LONG $0x4b7ba2c4
+	LONG $0x10002fb4
+	WORD $0x0000
+
+	// TILELOADD T7, 5120(DI)(R13*1)
+	LONG $0x4b7ba2c4
+	LONG $0x14002fbc
+	WORD $0x0000
+
+	// TDPBF16PS T0 += T4 * T6
+	LONG $0x5c4ae2c4
+	BYTE $0xc4
+
+	// TDPBF16PS T1 += T4 * T7
+	LONG $0x5c42e2c4
+	BYTE $0xcc
+
+	// TDPBF16PS T2 += T5 * T6
+	LONG $0x5c4ae2c4
+	BYTE $0xd5
+
+	// TDPBF16PS T3 += T5 * T7
+	LONG $0x5c42e2c4
+	BYTE $0xdd
+
+	// TILELOADD T6, 2048(DI)(R13*1)
+	LONG $0x4b7ba2c4
+	LONG $0x08002fb4
+	WORD $0x0000
+
+	// TILELOADD T7, 3072(DI)(R13*1)
+	LONG $0x4b7ba2c4
+	LONG $0x0c002fbc
+	WORD $0x0000
+
+	// TDPBF16PS T0 += T4 * T6
+	LONG $0x5c4ae2c4
+	BYTE $0xc4
+
+	// TDPBF16PS T1 += T4 * T7
+	LONG $0x5c42e2c4
+	BYTE $0xcc
+
+	// TDPBF16PS T2 += T5 * T6
+	LONG $0x5c4ae2c4
+	BYTE $0xd5
+
+	// TDPBF16PS T3 += T5 * T7
+	LONG $0x5c42e2c4
+	BYTE $0xdd
+
+	// TILELOADD T4, 2048(SI)(R13*1)
+	LONG $0x4b7ba2c4
+	LONG $0x08002ea4
+	WORD $0x0000
+
+	// TILELOADD T5, 3072(SI)(R13*1)
+	LONG $0x4b7ba2c4
+	LONG $0x0c002eac
+	WORD $0x0000
+
+	// TDPBF16PS T0 += T4 * T6
+	LONG $0x5c4ae2c4
+	BYTE $0xc4
+
+	// TDPBF16PS T1 += T4 * T7
+	LONG $0x5c42e2c4
+	BYTE $0xcc
+
+	// TDPBF16PS T2 += T5 * T6
+	LONG $0x5c4ae2c4
+	BYTE $0xd5
+
+	// TDPBF16PS T3 += T5 * T7
+	LONG $0x5c42e2c4
+	BYTE $0xdd
+
+	// TILELOADD T6, 0(DI)(R13*1)
+	LONG $0x4b7ba2c4
+	LONG $0x00002fb4
+	WORD $0x0000
+
+	// TILELOADD T7, 1024(DI)(R13*1)
+	LONG $0x4b7ba2c4
+	LONG $0x04002fbc
+	WORD $0x0000
+
+	// TDPBF16PS T0 += T4 * T6
+	LONG $0x5c4ae2c4
+	BYTE $0xc4
+
+	// TDPBF16PS T1 += T4 * T7
+	LONG $0x5c42e2c4
+	BYTE $0xcc
+
+	// TDPBF16PS T2 += T5 * T6
+	LONG $0x5c4ae2c4
+	BYTE $0xd5
+
+	// TDPBF16PS T3 += T5 * T7
+	LONG $0x5c42e2c4
+	BYTE $0xdd
+
+	// TILELOADD T4, 4096(SI)(R13*1)
+	LONG $0x4b7ba2c4
+	LONG $0x10002ea4
+	WORD $0x0000
+
+	// TILELOADD T5, 5120(SI)(R13*1)
+	LONG $0x4b7ba2c4
+	LONG $0x14002eac
+	WORD $0x0000
+
+	// TDPBF16PS T0 += T4 * T6
+	LONG $0x5c4ae2c4
+	BYTE $0xc4
+
+	// TDPBF16PS T1 += T4 * T7
+	LONG $0x5c42e2c4
+	BYTE $0xcc
+
+	// TDPBF16PS T2 += T5 * T6
+	LONG $0x5c4ae2c4
+	BYTE $0xd5
+
+	// TDPBF16PS T3 += T5 * T7
+	LONG $0x5c42e2c4
+	BYTE $0xdd
+
+	// TILELOADD T4, 0(SI)(R13*1)
+	LONG $0x4b7ba2c4
+	LONG $0x00002ea4
+	WORD $0x0000
+
+	// TILELOADD T5, 1024(SI)(R13*1)
+	LONG $0x4b7ba2c4
+	LONG $0x04002eac
+	WORD $0x0000
+
+	// TDPBF16PS T0 += T4 * T6
+	LONG $0x5c4ae2c4
+	BYTE $0xc4
+
+	// TDPBF16PS T1 += T4 * T7
+	LONG $0x5c42e2c4
+	BYTE $0xcc
+
+	// TDPBF16PS T2 += T5 * T6
+	LONG $0x5c4ae2c4
+	BYTE $0xd5
+
+	// TDPBF16PS T3 += T5 * T7
+	LONG $0x5c42e2c4
+	BYTE $0xdd
+	ADDQ $0x00001800, SI
+	ADDQ $0x00001800, DI
+	DECQ DX
+	JNZ  depth
+
+	// TILESTORED T0, 0(R9)(R11*1)
+	LONG $0x4b7a82c4
+	LONG $0x00001984
+	WORD $0x0000
+
+	// TILESTORED T1, 64(R9)(R11*1)
+	LONG $0x4b7a82c4
+	LONG $0x0040198c
+	WORD $0x0000
+
+	// TILESTORED T2, 0(R10)(R11*1)
+	LONG $0x4b7a82c4
+	LONG $0x00001a94
+	WORD $0x0000
+
+	// TILESTORED T3, 64(R10)(R11*1)
+	LONG $0x4b7a82c4
+	LONG $0x00401a9c
+	WORD $0x0000
+	MOVQ R11, DX
+	SHLQ $0x05, DX
+	ADDQ DX, R9
+	DECQ BX
+	JNZ  block
+
+	// TILERELEASE
+	LONG $0x4978e2c4
+	BYTE $0xc0
+	RET
+
+DATA tiles<>+0(SB)/8, $0x0000000000000001
+DATA tiles<>+8(SB)/8, $0x0000000000000000
+DATA tiles<>+16(SB)/8, $0x0040004000400040
+DATA tiles<>+24(SB)/8, $0x0040004000400040
+DATA tiles<>+32(SB)/8, $0x0000000000000000
+DATA tiles<>+40(SB)/8, $0x0000000000000000
+DATA tiles<>+48(SB)/8, $0x1010101010101010
+DATA tiles<>+56(SB)/8, $0x0000000000000000
+GLOBL tiles<>(SB), RODATA|NOPTR, $64
+
+// func splitPairs(dst *uint32, src *float32, stride int, second int, count int, first int, last int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·splitPairs(SB), NOSPLIT, $0-56
+	MOVQ         first+40(FP), AX
+	MOVL         $0x0000ffff, CX
+	BZHIL        AX, CX, CX
+	KMOVW        CX, K1
+	MOVQ         last+48(FP), AX
+	MOVL         $0x0000ffff, CX
+	BZHIL        AX, CX, CX
+	KMOVW        CX, K2
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         stride+16(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         second+24(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         count+32(FP), SI
+	VPBROADCASTD word00008000<>+0(SB), Z30
+	VPBROADCASTD wordffff0000<>+0(SB), Z31
+	ADDQ         CX, BX
+
+row:
+	VMOVUPS.Z (CX), K1, Z0
+	VMOVUPS.Z (BX), K2, Z1
+	VPADDD    Z30, Z0, Z2
+	VPANDD    Z31, Z2, Z2
+	VSUBPS    Z2, Z0, Z0
+	VPADDD    Z30, Z1, Z3
+	VPANDD    Z31, Z3, Z3
+	VSUBPS    Z3, Z1, Z1
+	VPSRLD    $0x10, Z2, Z4
+	VPORD     Z3, Z4, Z4
+	VMOVDQU32 Z4, (AX)
+	VPADDD    Z30, Z0, Z2
+	VPANDD    Z31, Z2, Z2
+	VSUBPS    Z2, Z0, Z0
+	VPADDD    Z30, Z1, Z3
+	VPANDD    Z31, Z3, Z3
+	VSUBPS    Z3, Z1, Z1
+	VPSRLD    $0x10, Z2, Z4
+	VPORD     Z3, Z4, Z4
+	VMOVDQU32 Z4, 2048(AX)
+	VPSRLD    $0x10, Z0, Z4
+	VPORD     Z1, Z4, Z4
+	VMOVDQU32 Z4, 4096(AX)
+	ADDQ      DX, CX
+	ADDQ      DX, BX
+	ADDQ      $0x00000040, AX
+	DECQ      SI
+	JNZ       row
+	VZEROUPPER
+	RET
+
+DATA word00008000<>+0(SB)/4, $0x00008000
+GLOBL word00008000<>(SB), RODATA|NOPTR, $4
+
+DATA wordffff0000<>+0(SB)/4, $0xffff0000
+GLOBL wordffff0000<>(SB), RODATA|NOPTR, $4
+
+// func finishRows(c *float32, ldc int, sums *float32, lds int, bias *float32, rows int, mode int, first int, last int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·finishRows(SB), NOSPLIT, $0-72
+	MOVQ         first+56(FP), AX
+	MOVL         $0x0000ffff, CX
+	BZHIL        AX, CX, CX
+	KMOVW        CX, K1
+	MOVQ         last+64(FP), AX
+	MOVL         $0x0000ffff, CX
+	BZHIL        AX, CX, CX
+	KMOVW        CX, K2
+	VXORPS       Z4, Z4, Z4
+	VXORPS       Z5, Z5, Z5
+	VXORPS       Z6, Z6, Z6
+	VBROADCASTSS word3c23d70a<>+0(SB), Z7
+	MOVQ         bias+32(FP), AX
+	TESTQ        AX, AX
+	JZ           rows
+	VMOVUPS.Z    (AX), K1, Z4
+	VMOVUPS.Z    64(AX), K2, Z5
+
+rows:
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	SHLQ $0x02, CX
+	MOVQ sums+16(FP), DX
+	MOVQ lds+24(FP), BX
+	SHLQ $0x02, BX
+	MOVQ rows+40(FP), SI
+	MOVQ mode+48(FP), DI
+
+row:
+	VMOVUPS.Z (DX), K1, Z0
+	VMOVUPS.Z 64(DX), K2, Z1
+	TESTQ     $0x00000001, DI
+	JZ        loaded
+	VMOVUPS.Z (AX), K1, Z8
+	VADDPS    Z8, Z0, Z0
+	VMOVUPS.Z 64(AX), K2, Z8
+	VADDPS    Z8, Z1, Z1
+
+loaded:
+	VADDPS Z4, Z0, Z0
+	VADDPS Z5, Z1, Z1
+	TESTQ  $0x00000002, DI
+	JZ     unclipped
+	VMAXPS Z0, Z6, Z0
+	VMAXPS Z1, Z6, Z1
+
+unclipped:
+	TESTQ  $0x00000004, DI
+	JZ     write
+	VMULPS Z0, Z7, Z8
+	VMAXPS Z0, Z8, Z0
+	VMULPS Z1, Z7, Z8
+	VMAXPS Z1, Z8, Z1
+
+write:
+	VMOVUPS Z0, K1, (AX)
+	VMOVUPS Z1, K2, 64(AX)
+	ADDQ    CX, AX
+	ADDQ    BX, DX
+	DECQ    SI
+	JNZ     row
+	VZEROUPPER
+	RET
+
+DATA word3c23d70a<>+0(SB)/4, $0x3c23d70a
+GLOBL word3c23d70a<>(SB), RODATA|NOPTR, $4
+
 // func tileAVX512x32r1(k int, a *float32, aRow int, aDepth int, b *float32, bDepth int, c *float32, ldc int, bias *float32, mode int, last int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·tileAVX512x32r1(SB), NOSPLIT, $0-88
@@ -176,9 +583,6 @@ store:
 	ADDQ    DX, CX
 	VZEROUPPER
 	RET
-
-DATA word3c23d70a<>+0(SB)/4, $0x3c23d70a
-GLOBL word3c23d70a<>(SB), RODATA|NOPTR, $4
 
 // func tileAVX512x16r1(k int, a *float32, aRow int, aDepth int, b *float32, bDepth int, c *float32, ldc int, bias *float32, mode int, last int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2

@@ -2,10 +2,29 @@ package kernel
 
 // A Packed is the right operand of a product, laid out once for many products.
 // The zero value is ready for Pack. Products only read it, so goroutines may
-// share it.
+// share it, unless it was deferred.
 type Packed struct {
 	n, k   int
 	values []float32 // panels, or, of a narrow operand, its columns one after the other
+	parts  []uint32  // for the matrix unit
+	source deferred
+}
+
+// deferred is an operand that is laid out when a product needs it.
+type deferred struct {
+	waits           bool
+	transB          bool
+	b               []float32
+	ldb             int
+	packed, inParts bool // what has been made of it
+}
+
+// Defer is Pack at the first product, in whichever way that product needs: b
+// must not change before the last one, and one goroutine may use dst at a time.
+func Defer(dst *Packed, transB bool, n, k int, b []float32, ldb int) {
+	needRight("pack", transB, n, k, b, ldb)
+	dst.n, dst.k = n, k
+	dst.source = deferred{waits: true, transB: transB, b: b, ldb: ldb}
 }
 
 // panels is an operand (k, n) cut into groups of active.panel columns, each
@@ -30,7 +49,28 @@ func unpacked(b []float32, ldb, k0 int) panels {
 // ldb.
 func Pack(dst *Packed, transB bool, n, k int, b []float32, ldb int) {
 	needRight("pack", transB, n, k, b, ldb)
-	dst.n, dst.k = n, k
+	dst.n, dst.k, dst.source = n, k, deferred{}
+	dst.lay(transB, b, ldb)
+}
+
+// panels makes sure that the values have been laid out.
+func (dst *Packed) panels() {
+	if s := &dst.source; s.waits && !s.packed {
+		dst.lay(s.transB, s.b, s.ldb)
+		s.packed = true
+	}
+}
+
+// split makes sure that a deferred operand has been split for the matrix unit.
+func (dst *Packed) split(scratch *[]float32) {
+	if s := &dst.source; !s.inParts {
+		active.matrix.splitRight(&dst.parts, scratch, s.transB, dst.n, dst.k, s.b, s.ldb)
+		s.inParts = true
+	}
+}
+
+func (dst *Packed) lay(transB bool, b []float32, ldb int) {
+	n, k := dst.n, dst.k
 	if n > narrow {
 		pack(&dst.values, transB, n, 0, k, b, ldb)
 		return
@@ -49,6 +89,12 @@ func Pack(dst *Packed, transB bool, n, k int, b []float32, ldb int) {
 func (w *Workspace) GemmPacked(transA bool, m int, a []float32, lda int, b *Packed,
 	c []float32, ldc int, bias []float32, act Activation, accumulate bool) {
 	g := newProduct("gemm", transA, m, b.n, b.k, a, lda, c, ldc, bias, act, accumulate)
+	if b.source.waits && w.onMatrix(m, b.n, b.k) {
+		b.split(&w.pack)
+		w.matrixProduct(&g, b.parts)
+		return
+	}
+	b.panels()
 	switch {
 	case m == 0 || b.n == 0:
 	case b.n <= narrow:

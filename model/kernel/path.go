@@ -20,6 +20,8 @@ type path struct {
 	dots      func(sums, a []float32, lda int, x []float32, k int)
 	transpose func(dst []float32, ldd int, src []float32, lds, rows, cols int)
 
+	matrix *matrixUnit // for products that may use it; nil where there is none
+
 	copyPanel  func(dst, src []float32, lds, rows int) // panel columns of rows lds apart
 	gather     func(dst []float32, l lookup)
 	scatterAdd func(dy []float32, l lookup)
@@ -107,7 +109,8 @@ var goPiecewise = piecewise{locate: goLocate, prefix: goPrefix, forward: goForwa
 // active is set once, before main; only tests change it.
 var active, pathErr = choose(os.Getenv(PathVariable), paths())
 
-// Path names the implementation in use: avx512, avx2 or go. It is the first of
+// Path names the implementation in use: amx, avx512, avx2 or go; amx is avx512
+// with a matrix unit for training (see Workspace.Matrix). It is the first of
 // these that the processor and the operating system support, or the one that
 // the environment variable MOMENTS_KERNEL names.
 func Path() string { return active.name }

@@ -13,6 +13,9 @@ func main() {
 	cpuid()
 	xgetbv()
 	transpose8()
+	matrixBlocks()
+	splitPairs()
+	finishRows()
 	for _, v := range []isa{avx512, avx2} {
 		for rows := 1; rows <= v.tileRows; rows++ {
 			tile(v, rows, 2)

@@ -1,0 +1,279 @@
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/ir"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// Neither the assembler nor avo know the instructions of the matrix unit (AMX),
+// so they are written as bytes. They take physical registers only: nobody else
+// sees which ones they use.
+
+// A tmm is one of the eight tile registers, of 16 rows of 64 bytes.
+type tmm int
+
+// raw writes an instruction as its bytes, under a comment that names it.
+func raw(name string, code ...byte) {
+	Comment(name)
+	for len(code) > 0 {
+		switch {
+		case len(code) >= 4:
+			data("LONG", U32(binary.LittleEndian.Uint32(code)))
+			code = code[4:]
+		case len(code) >= 2:
+			data("WORD", U16(binary.LittleEndian.Uint16(code)))
+			code = code[2:]
+		default:
+			data("BYTE", U8(code[0]))
+			code = code[1:]
+		}
+	}
+}
+
+func data(directive string, value Op) {
+	Instruction(&ir.Instruction{Opcode: directive, Operands: []Op{value}})
+}
+
+// number is a register's number in machine code.
+func number(r reg.Register) byte {
+	names := []reg.Register{reg.RAX, reg.RCX, reg.RDX, reg.RBX, reg.RSP, reg.RBP, reg.RSI, reg.RDI,
+		reg.R8, reg.R9, reg.R10, reg.R11, reg.R12, reg.R13, reg.R14, reg.R15}
+	for i, name := range names {
+		if name == r {
+			return byte(i)
+		}
+	}
+	panic("no general register")
+}
+
+// tileMemory writes an instruction on a tile and its rows in memory, the first
+// of them at base+disp, the others stride bytes apart.
+func tileMemory(name string, prefix byte, t tmm, base, stride reg.Register, disp int) {
+	b, x := number(base), number(stride)
+	code := []byte{0xc4, 0xe2 ^ b>>3<<5 ^ x>>3<<6, 0x78 | prefix, 0x4b, 0x84 | byte(t)<<3, x&7<<3 | b&7}
+	code = binary.LittleEndian.AppendUint32(code, uint32(disp))
+	raw(fmt.Sprintf("%s T%d, %d(%s)(%s*1)", name, t, disp, base.Asm(), stride.Asm()), code...)
+}
+
+func tileLoad(t tmm, base, stride reg.Register, disp int) {
+	tileMemory("TILELOADD", 3, t, base, stride, disp)
+}
+
+func tileStore(t tmm, base, stride reg.Register, disp int) {
+	tileMemory("TILESTORED", 2, t, base, stride, disp)
+}
+
+func tileZero(t tmm) {
+	raw(fmt.Sprintf("TILEZERO T%d", t), 0xc4, 0xe2, 0x7b, 0x49, 0xc0|byte(t)<<3)
+}
+
+// tileMulAdd adds to c, for all of its 16 x 16 values, the sum of the products
+// of 16 pairs: of a row of a with a column of b.
+func tileMulAdd(c, a, b tmm) {
+	raw(fmt.Sprintf("TDPBF16PS T%d += T%d * T%d", c, a, b), 0xc4, 0xe2, 0x02|(15^byte(b))<<3, 0x5c, 0xc0|byte(c)<<3|byte(a))
+}
+
+// tileConfigure makes all eight tiles as large as they get, with the table at
+// the address in RAX.
+func tileConfigure() {
+	table := GLOBL("tiles", 8|16) // RODATA, NOPTR
+	DATA(0, U64(1))               // palette 1
+	DATA(8, U64(0))
+	for i := range 4 {
+		DATA(16+8*i, U64(0x0040_0040_0040_0040*(1-uint64(i/2)))) // bytes of a row
+	}
+	DATA(48, U64(0x1010_1010_1010_1010)) // rows
+	DATA(56, U64(0))
+	LEAQ(table, reg.RAX)
+	raw("LDTILECFG (AX)", 0xc4, 0xe2, 0x78, 0x49, 0x00)
+}
+
+func tileRelease() { raw("TILERELEASE", 0xc4, 0xe2, 0x78, 0x49, 0xc0) }
+
+// Bytes of a split operand: of one tile, of both tiles of one part, and of all
+// three parts, which are a step of depth.
+const (
+	tileBytes = 1024
+	partBytes = 2 * tileBytes
+	stepBytes = 3 * partBytes
+)
+
+// matrixBlocks writes the products of blocks of 32 rows, one below the other,
+// with one panel of 32 columns.
+func matrixBlocks() {
+	function("matrixBlocks", "func(count, steps int, a, b *uint32, c *float32, ldc, load int)", "computes count blocks of 32 x 32 values of c = [c +] a·b over steps of 32 of depth, from operands that splitPairs laid out.")
+	count, steps, left := reg.RBX, reg.RCX, reg.RDX
+	a, bStart, b := reg.RSI, reg.R8, reg.RDI
+	c, lower, ldc, load, line := reg.R9, reg.R10, reg.R11, reg.R12, reg.R13
+	tileConfigure()
+	Load(Param("count"), count)
+	Load(Param("steps"), steps)
+	Load(Param("a"), a)
+	Load(Param("b"), bStart)
+	Load(Param("c"), c)
+	Load(Param("ldc"), ldc)
+	Load(Param("load"), load)
+	SHLQ(U8(2), ldc)
+	MOVQ(U32(64), line)
+	Label("block")
+	MOVQ(ldc, lower)
+	SHLQ(U8(4), lower)
+	ADDQ(c, lower)
+	TESTQ(load, load)
+	JZ(LabelRef("fresh"))
+	for i, from := range []reg.Register{c, lower} {
+		for j := range 2 {
+			tileLoad(tmm(2*i+j), from, ldc, 64*j)
+		}
+	}
+	JMP(LabelRef("start"))
+	Label("fresh")
+	for t := range tmm(4) {
+		tileZero(t)
+	}
+	Label("start")
+	MOVQ(bStart, b)
+	MOVQ(steps, left)
+	Label("depth")
+	matrixStep(a, b, line)
+	ADDQ(U32(stepBytes), a)
+	ADDQ(U32(stepBytes), b)
+	DECQ(left)
+	JNZ(LabelRef("depth"))
+	for i, to := range []reg.Register{c, lower} {
+		for j := range 2 {
+			tileStore(tmm(2*i+j), to, ldc, 64*j)
+		}
+	}
+	MOVQ(ldc, left)
+	SHLQ(U8(5), left)
+	ADDQ(left, c)
+	DECQ(count)
+	JNZ(LabelRef("block"))
+	tileRelease()
+	RET()
+}
+
+// matrixStep adds the six larger of the nine products of parts, from small to
+// large: the other three are less than what float32 rounds off. Tiles 4 and 5
+// hold a part of a, 6 and 7 one of b.
+func matrixStep(a, b, line reg.Register) {
+	const high, middle, low = 0, 1, 2
+	inA, inB := -1, -1
+	for _, parts := range [][2]int{{high, low}, {high, middle}, {middle, middle}, {middle, high}, {low, high}, {high, high}} {
+		if parts[0] != inA {
+			inA = parts[0]
+			tileLoad(4, a, line, inA*partBytes)
+			tileLoad(5, a, line, inA*partBytes+tileBytes)
+		}
+		if parts[1] != inB {
+			inB = parts[1]
+			tileLoad(6, b, line, inB*partBytes)
+			tileLoad(7, b, line, inB*partBytes+tileBytes)
+		}
+		for t := range tmm(4) {
+			tileMulAdd(t, 4+t/2, 6+t%2)
+		}
+	}
+}
+
+// splitPairs writes the three parts of pairs of values.
+func splitPairs() {
+	function("splitPairs", "func(dst *uint32, src *float32, stride, second, count, first, last int)", "splits count rows of 16 pairs into three bfloat16 parts, whose sum they are. A pair is a value and the one second values further on; rows of src lie stride values apart. Of the first ones of a row only first are read, of the second ones only last: the others are zero. The parts of a pair are a word each, the second value's in its upper half. Rows of them follow one another; the parts lie as many bytes apart as 32 rows take.")
+	v := avx512
+	masks := [2]mask{v.mask(arg("first"), nil), v.mask(arg("last"), nil)}
+	dst, src, stride, second, count := arg("dst"), arg("src"), strideArg("stride"), strideArg("second"), arg("count")
+	half, upper := reg.Z30, reg.Z31
+	VPBROADCASTD(constant(0x8000), half)
+	VPBROADCASTD(constant(0xffff0000), upper)
+	ADDQ(src, second)
+	Label("row")
+	x := [2]reg.VecPhysical{reg.Z0, reg.Z1}
+	v.load(Mem{Base: src}, masks[0], x[0])
+	v.load(Mem{Base: second}, masks[1], x[1])
+	for part := range 2 {
+		rounded := [2]reg.VecPhysical{reg.Z2, reg.Z3}
+		for i := range x {
+			VPADDD(half, x[i], rounded[i])
+			VPANDD(upper, rounded[i], rounded[i])
+			VSUBPS(rounded[i], x[i], x[i])
+		}
+		storePairs(rounded, Mem{Base: dst, Disp: part * partBytes})
+	}
+	storePairs(x, Mem{Base: dst, Disp: 2 * partBytes}) // what is left fits
+	ADDQ(stride, src)
+	ADDQ(stride, second)
+	ADDQ(U32(64), dst)
+	DECQ(count)
+	JNZ(LabelRef("row"))
+	return_()
+}
+
+// storePairs writes the upper halves of the lanes of x side by side.
+func storePairs(x [2]reg.VecPhysical, to Mem) {
+	t := reg.Z4
+	VPSRLD(U8(16), x[0], t)
+	VPORD(x[1], t, t)
+	VMOVDQU32(t, to)
+}
+
+// finishRows writes the end of a product whose sums are made.
+func finishRows() {
+	function("finishRows", "func(c *float32, ldc int, sums *float32, lds int, bias *float32, rows, mode, first, last int)", "writes rows of c = [c +] sums [+ bias], then act. A row has first values, at most 16, and then last ones. Mode is that of tiles.")
+	v := avx512
+	masks := [2]mask{v.mask(arg("first"), nil), v.mask(arg("last"), nil)}
+	biases, x := [2]reg.VecPhysical{reg.Z4, reg.Z5}, [2]reg.VecPhysical{reg.Z0, reg.Z1}
+	nought, slope, t := reg.Z6, reg.Z7, reg.Z8
+	for _, r := range []reg.VecPhysical{biases[0], biases[1], nought} {
+		zero(r)
+	}
+	VBROADCASTSS(float(0.01), slope) // kernel.LeakySlope
+	bias := arg("bias")
+	TESTQ(bias, bias)
+	JZ(LabelRef("rows"))
+	for j, r := range biases {
+		v.load(Mem{Base: bias, Disp: 64 * j}, masks[j], r)
+	}
+	Label("rows")
+	c, ldc, sums, lds, rows, mode := arg("c"), strideArg("ldc"), arg("sums"), strideArg("lds"), arg("rows"), arg("mode")
+	Label("row")
+	for j, r := range x {
+		v.load(Mem{Base: sums, Disp: 64 * j}, masks[j], r)
+	}
+	TESTQ(U32(1), mode)
+	JZ(LabelRef("loaded"))
+	for j, r := range x {
+		v.load(Mem{Base: c, Disp: 64 * j}, masks[j], t)
+		VADDPS(t, r, r)
+	}
+	Label("loaded")
+	for j, r := range x {
+		VADDPS(biases[j], r, r)
+	}
+	TESTQ(U32(2), mode)
+	JZ(LabelRef("unclipped"))
+	for _, r := range x {
+		VMAXPS(r, nought, r) // passes NaN on
+	}
+	Label("unclipped")
+	TESTQ(U32(4), mode)
+	JZ(LabelRef("write"))
+	for _, r := range x {
+		VMULPS(r, slope, t)
+		VMAXPS(r, t, r)
+	}
+	Label("write")
+	for j, r := range x {
+		v.store(r, masks[j], Mem{Base: c, Disp: 64 * j})
+	}
+	ADDQ(ldc, c)
+	ADDQ(lds, sums)
+	DECQ(rows)
+	JNZ(LabelRef("row"))
+	return_()
+}

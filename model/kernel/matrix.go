@@ -1,0 +1,169 @@
+package kernel
+
+import "unsafe"
+
+// The matrix unit multiplies tiles of bfloat16 numbers and adds their products
+// up in float32. Three bfloat16 numbers hold the 24 bits of a float32: its value
+// rounded, what is left of it rounded, and the rest. Of the nine products of
+// such parts, the six larger ones make a product as exact as float32 arithmetic
+// does (Henry, Tang and Heinecke, "Leveraging the bfloat16 Artificial
+// Intelligence Datatype For Higher-Precision Computations", ARITH 2019), and
+// take less than half its time.
+//
+// What the parts cannot hold: of values below 2^-110 the low bits are lost, and
+// one that is not finite, or within a 512th of the largest float32, makes
+// results that are not finite, NaN where they might be Inf.
+
+// A matrixUnit multiplies operands that have been split into parts.
+//
+// Split, an operand is cut into blocks of matrixBlock rows of op(a), or of
+// columns of op(b), and each block into steps of matrixBlock of depth, padded
+// with zeros. A step is its three parts, one after the other; a part is
+// matrixBlock rows of op(a) of 16 pairs, the depths p and p+16, or twice 16 such
+// pairs of 16 columns of op(b).
+type matrixUnit struct {
+	split  func(dst *uint32, src *float32, stride, second, count, first, last int)
+	blocks func(count, steps int, a, b *uint32, c *float32, ldc, load int)
+	finish func(c *float32, ldc int, sums *float32, lds int, bias *float32, rows, mode, first, last int)
+}
+
+const (
+	matrixBlock = 32
+	half        = matrixBlock / 2
+	partWords   = matrixBlock * half
+	stepWords   = 3 * partWords
+
+	leastMatrix = 32        // of rows, columns and depth that are worth splitting
+	splitWords  = 192 << 10 // of op(a) at a time: they stay in level 2 while panels pass
+)
+
+// onMatrix says whether a product runs on the matrix unit.
+func (w *Workspace) onMatrix(m, n, k int) bool {
+	return w.Matrix && active.matrix != nil && m >= leastMatrix && n >= leastMatrix && k >= leastMatrix
+}
+
+// blocksOf is how many blocks, or steps, n rows, columns or depths take.
+func blocksOf(n int) int { return (n + matrixBlock - 1) / matrixBlock }
+
+// aligned returns *buf with length n, at the start of a cache line, its contents
+// undefined.
+func aligned(buf *[]uint32, n int) []uint32 {
+	const line = 64 / 4
+	if cap(*buf) < n {
+		b := make([]uint32, n+line)
+		skip := -int(uintptr(unsafe.Pointer(&b[0]))/4) & (line - 1)
+		*buf = b[skip : skip+n]
+	}
+	return (*buf)[:n]
+}
+
+// splitRows lays the first rows of a (rows, k) out as the left operand.
+func (u *matrixUnit) splitRows(dst []uint32, a []float32, lda, rows, k int) {
+	steps := blocksOf(k)
+	for i := 0; i < rows; i += matrixBlock {
+		for s := range steps {
+			k0 := s * matrixBlock
+			u.split(&dst[(i/matrixBlock*steps+s)*stepWords], &a[i*lda+k0], lda, half, min(matrixBlock, rows-i),
+				min(half, k-k0), max(min(half, k-k0-half), 0))
+		}
+	}
+}
+
+// splitTransposed is splitRows of a stored (k, rows), by way of scratch.
+func (u *matrixUnit) splitTransposed(dst []uint32, scratch *[]float32, a []float32, lda, rows, k int) {
+	stride := k + half // rows a power of two apart would compete for a few places in the cache
+	*scratch = grow(scratch, matrixBlock*stride)
+	for i := 0; i < rows; i += matrixBlock {
+		count := min(matrixBlock, rows-i)
+		active.transpose(*scratch, stride, a[i:], lda, k, count)
+		u.splitRows(dst[i/matrixBlock*blocksOf(k)*stepWords:], *scratch, stride, count, k)
+	}
+}
+
+// splitColumns lays b (k, n) out as the right operand.
+func (u *matrixUnit) splitColumns(dst []uint32, b []float32, ldb, n, k int) {
+	steps := blocksOf(k)
+	for j := 0; j < n; j += half {
+		at, cols := j/matrixBlock*steps*stepWords+j%matrixBlock*half, min(half, n-j)
+		for s := range steps {
+			u.splitPanel(dst[at+s*stepWords:], b[s*matrixBlock*ldb+j:], ldb, cols, k-s*matrixBlock)
+		}
+	}
+}
+
+// splitPanel splits one step of up to 16 columns, of which k rows are left.
+func (u *matrixUnit) splitPanel(dst []uint32, b []float32, ldb, cols, k int) {
+	both, rows := max(min(half, k-half), 0), min(half, k)
+	if both > 0 {
+		u.split(&dst[0], &b[0], ldb, half*ldb, both, cols, cols)
+	}
+	if both < rows {
+		u.split(&dst[both*half], &b[both*ldb], ldb, 0, rows-both, cols, 0)
+	}
+	for part := range 3 {
+		clear(dst[part*partWords+rows*half : part*partWords+half*half])
+	}
+}
+
+// splitRight lays op(b) (k, n) out, in dst's memory where that suffices.
+func (u *matrixUnit) splitRight(dst *[]uint32, scratch *[]float32, transB bool, n, k int, b []float32, ldb int) {
+	*dst = aligned(dst, blocksOf(n)*blocksOf(k)*stepWords)
+	if transB {
+		stride := (n + half - 1) / half * half
+		*scratch = grow(scratch, k*stride)
+		active.transpose(*scratch, stride, b, ldb, n, k)
+		b, ldb = *scratch, stride
+	}
+	u.splitColumns(*dst, b, ldb, n, k)
+}
+
+// matrixProduct computes a product with a split right operand.
+func (w *Workspace) matrixProduct(g *product, b []uint32) {
+	u, steps := active.matrix, blocksOf(g.k)
+	rows := max(splitWords/(steps*stepWords), 1) * matrixBlock
+	for i := 0; i < g.m; i += rows {
+		count := min(rows, g.m-i)
+		w.left = aligned(&w.left, blocksOf(count)*steps*stepWords)
+		if g.transposed() {
+			u.splitTransposed(w.left, &w.pack, g.a[i:], g.aDepth, count, g.k)
+		} else {
+			u.splitRows(w.left, g.a[i*g.aRow:], g.aRow, count, g.k)
+		}
+		for j := 0; j < g.n; j += matrixBlock {
+			w.matrixPanel(g, b[j/matrixBlock*steps*stepWords:], i, count, j)
+		}
+	}
+}
+
+// matrixPanel computes one panel of columns of count rows from i on, whose left
+// operand has been split. Whole blocks are summed where they belong, the others
+// in scratch memory.
+func (w *Workspace) matrixPanel(g *product, b []uint32, i, count, j int) {
+	u, steps := active.matrix, blocksOf(g.k)
+	cols, whole := min(matrixBlock, g.n-j), 0
+	if cols == matrixBlock {
+		whole = count / matrixBlock
+	}
+	load, mode := 0, int(g.act)<<1
+	if g.accumulate {
+		load = 1
+	}
+	var bias *float32
+	if g.bias != nil {
+		bias = &g.bias[j]
+	}
+	if whole > 0 {
+		c := &g.c[i*g.ldc+j]
+		u.blocks(whole, steps, &w.left[0], &b[0], c, g.ldc, load)
+		if bias != nil || mode != 0 {
+			u.finish(c, g.ldc, c, g.ldc, bias, whole*matrixBlock, mode, half, half)
+		}
+	}
+	if rest := count - whole*matrixBlock; rest > 0 {
+		blocks := blocksOf(rest)
+		w.sums = grow(&w.sums, blocks*matrixBlock*matrixBlock)
+		u.blocks(blocks, steps, &w.left[whole*steps*stepWords], &b[0], &w.sums[0], matrixBlock, 0)
+		u.finish(&g.c[(i+whole*matrixBlock)*g.ldc+j], g.ldc, &w.sums[0], matrixBlock, bias, rest, mode|load,
+			min(half, cols), max(cols-half, 0))
+	}
+}
