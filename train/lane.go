@@ -76,6 +76,7 @@ func newLane(g *model.Graph, params *parameters, most rows, learn bool, wanted .
 	l.random = rand.New(&l.source)
 	if learn {
 		l.gradient = params.like()
+		l.work.Matrix = true // a lane that only predicts gives the bits of inference
 	}
 	needed, err := g.Needed(nil, wanted...)
 	if err != nil {

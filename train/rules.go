@@ -37,9 +37,10 @@ func (o *operation) drop(dst, x []float32) {
 
 // pack lays op(w) (k, n) out for products, in the i-th place, unless it stands
 // there since the last micro-batch: weights change between batches only.
+// Products lay it out as they need it, at the first of them.
 func (o *operation) pack(i int, transposed bool, n, k int, w []float32, stride int) *kernel.Packed {
 	if p := &o.packed[i]; !o.lane.held {
-		kernel.Pack(p, transposed, n, k, w, stride)
+		kernel.Defer(p, transposed, n, k, w, stride)
 	}
 	return &o.packed[i]
 }
@@ -99,7 +100,7 @@ func denseBackward(o *operation) { o.linearBackward(o.in[1], o.din[1], o.din[2])
 func (o *operation) linear(w, bias []float32) {
 	in, out := o.node.In[0].Width(), o.node.Width()
 	rows := len(o.out) / out
-	if kernel.Direct(rows, out) {
+	if o.lane.work.Direct(rows, out, in) {
 		o.lane.work.Gemm(false, false, rows, out, in, o.in[0], in, w, out, o.out, out, bias, activation(o.node), false)
 	} else {
 		o.lane.work.GemmPacked(false, rows, o.in[0], in, o.pack(0, false, out, in, w, out), o.out, out, bias, activation(o.node), false)
