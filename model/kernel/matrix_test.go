@@ -69,3 +69,89 @@ func TestMatrixBlocks(t *testing.T) {
 		g.checkMatrix(t, uint64(i))
 	}
 }
+
+// TestMatrixTakesPart: above the least size products take the matrix unit, whose
+// bits are others, and below it, or where nobody asked for it, they do not.
+func TestMatrixTakesPart(t *testing.T) {
+	needMatrixUnit(t)
+	product := func(g gemmCase, w Workspace) []float32 {
+		d := g.data(seeded(1))
+		w.Gemm(false, false, g.m, g.n, g.k, d.a, d.lda, d.b, d.ldb, d.c, d.ldc, nil, Identity, false)
+		return d.c
+	}
+	large, small := gemmCase{m: leastMatrix, n: leastMatrix, k: 4 * leastMatrix}, gemmCase{m: leastMatrix - 1, n: leastMatrix, k: 4 * leastMatrix}
+	if slices.Equal(product(large, Workspace{}), product(large, Workspace{Matrix: true})) {
+		t.Error("a large product gave the bits of vectors")
+	}
+	if !slices.Equal(product(small, Workspace{}), product(small, Workspace{Matrix: true})) {
+		t.Error("a small product gave other bits than vectors")
+	}
+}
+
+// TestMatrixIsExact: long products are no further from the truth than those of
+// float32 arithmetic.
+func TestMatrixIsExact(t *testing.T) {
+	needMatrixUnit(t)
+	g := gemmCase{m: 64, n: 64, k: 512}
+	d := g.data(seeded(2))
+	want := g.reference(d)
+	furthest := func(w Workspace) (most float64) {
+		c := clone(d.c)
+		w.Gemm(false, false, g.m, g.n, g.k, d.a, d.lda, d.b, d.ldb, c, d.ldc, nil, Identity, false)
+		for i, v := range c {
+			most = max(most, math.Abs(float64(v)-want[i]))
+		}
+		return most
+	}
+	if unit, vectors := furthest(Workspace{Matrix: true}), furthest(Workspace{}); unit > vectors {
+		t.Errorf("the matrix unit is off by up to %g, vectors by %g", unit, vectors)
+	}
+}
+
+// TestMatrixPassesNaNOn: what is not finite stays so, and stays in its row.
+func TestMatrixPassesNaNOn(t *testing.T) {
+	needMatrixUnit(t)
+	for _, bad := range []float32{float32(math.NaN()), math.Float32frombits(0x7fffffff), float32(math.Inf(1)), math.MaxFloat32} {
+		for _, act := range []Activation{Identity, ReLU, LeakyReLU} {
+			g := gemmCase{m: 40, n: 40, k: 40, act: act, bias: true}
+			d := g.data(seeded(3))
+			d.a[5*d.lda+33] = bad
+			w := Workspace{Matrix: true}
+			w.Gemm(false, false, g.m, g.n, g.k, d.a, d.lda, d.b, d.ldb, d.c, d.ldc, d.bias, act, false)
+			for i, v := range d.c {
+				finite := !math.IsNaN(float64(v)) && !math.IsInf(float64(v), 0)
+				if finite != (i/d.ldc != 5) {
+					t.Fatalf("%v: value %d of row %d is %v", bad, i%d.ldc, i/d.ldc, v)
+				}
+			}
+		}
+	}
+}
+
+func TestMatrixDoesNotAllocate(t *testing.T) {
+	needMatrixUnit(t)
+	w, g := Workspace{Matrix: true}, gemmCase{m: 70, n: 50, k: 90, transA: true, transB: true, bias: true}
+	d := g.data(seeded(4))
+	var b Packed
+	if n := testing.AllocsPerRun(10, func() {
+		w.Gemm(true, true, g.m, g.n, g.k, d.a, d.lda, d.b, d.ldb, d.c, d.ldc, d.bias, ReLU, false)
+		Defer(&b, true, g.n, g.k, d.b, d.ldb)
+		w.GemmPacked(true, g.m, d.a, d.lda, &b, d.c, d.ldc, d.bias, ReLU, false)
+		w.GemmPacked(true, 3, d.a, d.lda, &b, d.c, d.ldc, d.bias, ReLU, false)
+	}); n != 0 {
+		t.Errorf("%v allocations, want none", n)
+	}
+}
+
+func FuzzMatrix(f *testing.F) {
+	f.Add(uint8(3), uint8(33), uint16(5), uint16(0), uint64(1))
+	f.Add(uint8(33), uint8(95), uint16(77), uint16(0x2f), uint64(2))
+	f.Add(uint8(200), uint8(1), uint16(400), uint16(0x155), uint64(3))
+	f.Fuzz(func(t *testing.T, m, n uint8, k, flags uint16, seed uint64) {
+		needMatrixUnit(t)
+		gemmCase{
+			m: 32 + int(m%100), n: 32 + int(n%100), k: 32 + int(k%300), transA: flags&1 != 0, transB: flags&2 != 0, bias: flags&4 != 0,
+			accumulate: flags&8 != 0, act: Activation(flags >> 4 % 3), gap: int(flags >> 8 % 16),
+		}.checkMatrix(t, seed)
+	})
+}

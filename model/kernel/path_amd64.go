@@ -1,21 +1,18 @@
 package kernel
 
-import (
-	"runtime"
-	"syscall"
-)
-
 // paths are the implementations that this machine supports, the best first.
 func paths() []*path {
 	var supported []*path
 	hasAVX2, hasAVX512 := features()
+	if hasAVX512 {
+		supported = append(supported, avx512.path("avx512"))
+	}
+	// The matrix unit comes second, for those who ask for it: on a shared host it
+	// may give a third of its speed for minutes, and is then slower than vectors.
 	if hasAVX512 && hasMatrix() {
 		p := avx512.path("amx")
 		p.matrix = &matrixUnit{split: splitPairs, blocks: matrixBlocks, finish: finishRows}
 		supported = append(supported, p)
-	}
-	if hasAVX512 {
-		supported = append(supported, avx512.path("avx512"))
 	}
 	if hasAVX2 {
 		supported = append(supported, avx2.path("avx2"))
@@ -47,23 +44,14 @@ func features() (hasAVX2, hasAVX512 bool) {
 }
 
 // hasMatrix asks the processor for AMX with bfloat16, and the operating system
-// for the tiles: Linux saves them for processes that ask for it.
+// for the tiles.
 func hasMatrix() bool {
 	const (
-		needMatrix        = 1<<22 | 1<<24 // leaf 7, edx: AMX-BF16, AMX-TILE
-		savesTiles        = 1<<17 | 1<<18 // XCR0
-		archPrctl         = 158
-		requestPermission = 0x1023 // ARCH_REQ_XCOMP_PERM
-		tileData          = 18     // the component of XCR0
+		needMatrix = 1<<22 | 1<<24 // leaf 7, edx: AMX-BF16, AMX-TILE
+		savesTiles = 1<<17 | 1<<18 // XCR0
 	)
-	if _, _, _, edx := cpuid(7, 0); edx&needMatrix != needMatrix || xgetbv()&savesTiles != savesTiles {
-		return false
-	}
-	if runtime.GOOS != "linux" {
-		return false
-	}
-	_, _, failed := syscall.RawSyscall(archPrctl, requestPermission, tileData, 0)
-	return failed == 0
+	_, _, _, edx := cpuid(7, 0)
+	return edx&needMatrix == needMatrix && xgetbv()&savesTiles == savesTiles && permitTiles()
 }
 
 // assembly is the generated code for one set of vector instructions, and how to
