@@ -210,6 +210,11 @@ var kernelTable = []kernelRow{
 		return call{run: does(func() { w.GemmPacked(false, rows, a, cols, &packed, c, cols, nil, ReLU, false) }),
 			results: [][]float32{c}, flops: 2 * rows * cols * cols}
 	}},
+	{"Gemm/matrix", func(r *rand.Rand, rows, cols int) call { return matrixCall(gemmCase{m: rows, n: cols, k: cols}, r) }},
+	{"Gemm/matrixTransposed", func(r *rand.Rand, rows, cols int) call {
+		return matrixCall(gemmCase{m: cols, n: cols, k: rows, transA: true, accumulate: true}, r)
+	}},
+	{"Defer", func(r *rand.Rand, rows, cols int) call { return deferCall(r, rows, cols) }},
 	{"Pack", func(r *rand.Rand, rows, cols int) call { return packCall(r, rows, cols, false) }},
 	{"Pack/transposed", func(r *rand.Rand, rows, cols int) call { return packCall(r, rows, cols, true) }},
 }
@@ -257,9 +262,25 @@ func adamCall(r *rand.Rand, n, gradients int, average bool) call {
 	return c
 }
 
-func gemmCall(g gemmCase, r *rand.Rand) call {
+// matrixCall is gemmCall where the matrix unit may take part.
+func matrixCall(g gemmCase, r *rand.Rand) call { return productCall(Workspace{Matrix: true}, g, r) }
+
+// deferCall is a product whose right operand has been deferred: laying it out is
+// part of it.
+func deferCall(r *rand.Rand, rows, cols int) call {
+	a, b, c := random(r, rows*cols), random(r, cols*cols), make([]float32, rows*cols)
+	var packed Packed
+	w := Workspace{Matrix: true}
+	return call{run: does(func() {
+		Defer(&packed, true, cols, cols, b, cols)
+		w.GemmPacked(false, rows, a, cols, &packed, c, cols, nil, ReLU, false)
+	}), results: [][]float32{c}, flops: 2 * rows * cols * cols}
+}
+
+func gemmCall(g gemmCase, r *rand.Rand) call { return productCall(Workspace{}, g, r) }
+
+func productCall(w Workspace, g gemmCase, r *rand.Rand) call {
 	d := g.data(r)
-	var w Workspace
 	return call{results: [][]float32{d.c}, flops: 2 * g.m * g.n * g.k, run: does(func() {
 		w.Gemm(g.transA, g.transB, g.m, g.n, g.k, d.a, d.lda, d.b, d.ldb, d.c, d.ldc, nil, g.act, g.accumulate)
 	})}
