@@ -34,10 +34,12 @@ const (
 	stepWords   = 3 * partWords
 
 	leastMatrix = 32        // of rows, columns and depth that are worth splitting
+	leastAlone  = 64        // of rows and columns, where the right operand is split for one product
 	splitWords  = 192 << 10 // of op(a) at a time: they stay in level 2 while panels pass
 )
 
-// onMatrix says whether a product runs on the matrix unit.
+// onMatrix says whether a product runs on the matrix unit whose right operand
+// has been laid out for several.
 func (w *Workspace) onMatrix(m, n, k int) bool {
 	return w.Matrix && active.matrix != nil && m >= leastMatrix && n >= leastMatrix && k >= leastMatrix
 }
