@@ -66,8 +66,8 @@ func TestMatrixShapes(t *testing.T) {
 func TestMatrixBlocks(t *testing.T) {
 	needMatrixUnit(t)
 	for i, g := range []gemmCase{
-		{m: 700, n: 40, k: 700, bias: true, act: ReLU},
-		{m: 300, n: 37, k: 2100, transA: true, accumulate: true},
+		{m: 700, n: 72, k: 700, bias: true, act: ReLU},
+		{m: 300, n: 69, k: 2100, transA: true, accumulate: true},
 		{m: 65, n: 200, k: 900, transB: true, bias: true, accumulate: true, act: LeakyReLU},
 	} {
 		g.checkMatrix(t, uint64(i))
@@ -117,7 +117,7 @@ func TestMatrixPassesNaNOn(t *testing.T) {
 	needMatrixUnit(t)
 	for _, bad := range []float32{float32(math.NaN()), math.Float32frombits(0x7fffffff), float32(math.Inf(1)), math.MaxFloat32} {
 		for _, act := range []Activation{Identity, ReLU, LeakyReLU} {
-			g := gemmCase{m: 40, n: 40, k: 40, act: act, bias: true}
+			g := gemmCase{m: 70, n: 70, k: 40, act: act, bias: true}
 			d := g.data(seeded(3))
 			d.a[5*d.lda+33] = bad
 			w := Workspace{Matrix: true}
@@ -134,7 +134,7 @@ func TestMatrixPassesNaNOn(t *testing.T) {
 
 func TestMatrixDoesNotAllocate(t *testing.T) {
 	needMatrixUnit(t)
-	w, g := Workspace{Matrix: true}, gemmCase{m: 70, n: 50, k: 90, transA: true, transB: true, bias: true}
+	w, g := Workspace{Matrix: true}, gemmCase{m: 70, n: 80, k: 90, transA: true, transB: true, bias: true}
 	d := g.data(seeded(4))
 	var b Packed
 	if n := testing.AllocsPerRun(10, func() {
