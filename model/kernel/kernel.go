@@ -6,7 +6,10 @@
 // AVX-512 assembly; which of them runs is decided once, when the program
 // starts (see Path). A kernel is deterministic: on one path, equal inputs give
 // equal bits, and a row of a matrix product does not depend on how many rows
-// are computed with it. Paths differ from each other only by rounding.
+// are computed with it. Paths differ from each other only by rounding. The one
+// exception has to be asked for twice, by the path amx and by Workspace.Matrix:
+// large products of training on the matrix unit, whose rows may depend on how
+// many there are, but whose bits follow from shapes and values alone too.
 //
 // The package starts no goroutine and keeps no state between calls but the
 // scratch memory of a Workspace. It trusts its callers with values (NaN and Inf
