@@ -38,10 +38,14 @@ const (
 	splitWords  = 192 << 10 // of op(a) at a time: they stay in level 2 while panels pass
 )
 
+// leastWork is the least number of multiplications that are worth the change to
+// the unit and back; only tests change it.
+var leastWork = 1 << 20
+
 // onMatrix says whether a product runs on the matrix unit whose right operand
 // has been laid out for several.
 func (w *Workspace) onMatrix(m, n, k int) bool {
-	return w.Matrix && active.matrix != nil && m >= leastMatrix && n >= leastMatrix && k >= leastMatrix
+	return w.Matrix && active.matrix != nil && min(m, n, k) >= leastMatrix && m*n*k >= leastWork
 }
 
 // blocksOf is how many blocks, or steps, n rows, columns or depths take.
