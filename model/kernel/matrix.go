@@ -34,7 +34,7 @@ const (
 	stepWords   = 3 * partWords
 
 	leastMatrix = 32        // of rows, columns and depth that are worth splitting
-	leastAlone  = 64        // of rows and columns, where the right operand is split for one product
+	leastAlone  = 128       // of rows and columns, where the right operand is split for one product
 	splitWords  = 192 << 10 // of op(a) at a time: they stay in level 2 while panels pass
 )
 
