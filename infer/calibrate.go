@@ -25,7 +25,7 @@ import (
 // score could only be lower, and the p-value of x is at least the valid one.
 func Calibrate(b *weights.Bundle, training, heldOut []features.Example) error {
 	r := &b.Reference
-	r.Conformal, r.Detectors, r.Deviations, r.Neighbours = nil, nil, nil, nil
+	r.Conformal, r.Detectors, r.Deviations, r.Blend, r.Neighbours = nil, nil, nil, nil, nil
 	if !slices.ContainsFunc(b.Networks, func(n weights.Network) bool { return n.Role != weights.Classifier }) {
 		return nil
 	}
@@ -99,6 +99,7 @@ func calibrateBlend(b *weights.Bundle, heldOut []features.Example, joined bool) 
 	if err != nil {
 		return err
 	}
+	b.Reference.Blend = blendOf()
 	b.Reference.Detectors, b.Reference.Conformal = map[string][]float32{}, make([]float32, len(heldOut))
 	for k, e := range s.evidence {
 		b.Reference.Detectors[e.name()] = slices.Sorted(slices.Values(raw[k]))
@@ -107,19 +108,20 @@ func calibrateBlend(b *weights.Bundle, heldOut []features.Example, joined bool) 
 	for _, e := range s.evidence {
 		ranks = append(ranks, s.ranking(e))
 	}
+	together := newBlending(s.evidence, b.Reference.Blend)
 	for i := range heldOut {
-		b.Reference.Conformal[i] = blendMember(newFamilies(s.evidence), ranks, raw, i)
+		b.Reference.Conformal[i] = blendMember(&together, ranks, raw, i)
 	}
 	slices.Sort(b.Reference.Conformal)
 	return nil
 }
 
 // blendMember is the blend of calibration example i.
-func blendMember(f families, ranks []ranking, raw [][]float32, i int) float32 {
+func blendMember(b *blending, ranks []ranking, raw [][]float32, i int) float32 {
 	if len(ranks) == 1 {
 		return raw[0][i]
 	}
-	return f.blend(func(k int) float64 { return ranks[k].weight * ranks[k].worthOfMember(raw[k][i]) })
+	return b.score(func(k int) float64 { return ranks[k].weight * ranks[k].worthOfMember(raw[k][i]) })
 }
 
 // A comparing detector compares with saved examples.

@@ -14,7 +14,7 @@ type detection struct {
 	detectors []detector
 	ofEvents  []detectorOfEvents // of each detector, nil where it does not walk events
 	ranks     []ranking          // of each detector; nil where there is one, whose raw scores count
-	families  families
+	blending  blending
 	habits    int       // Part.Column of the first habit; 0 without any
 	scores    []float32 // of the examples of the last run
 	own       []Part    // scratch: of one detector
@@ -23,7 +23,7 @@ type detection struct {
 }
 
 func (s *Scorer) newDetection() *detection {
-	d := &detection{families: newFamilies(s.evidence)}
+	d := &detection{blending: newBlending(s.evidence, s.bundle.Reference.Blend)}
 	if s.habits > 0 {
 		d.habits = s.numeric + s.category
 	}
@@ -97,7 +97,7 @@ func (d *detection) blend(i int) float32 {
 	if len(d.ranks) == 0 {
 		return d.detectors[0].score(i)
 	}
-	return d.families.blend(func(k int) float64 { return d.ranks[k].weight * d.worth(k, i) })
+	return d.blending.score(func(k int) float64 { return d.ranks[k].weight * d.worth(k, i) })
 }
 
 // surprises are how unlikely each event that an example sees was when it came, by
@@ -127,7 +127,7 @@ func (d *detection) eventScore(found [][]Surprise, i int) float32 {
 	if len(d.ranks) == 0 {
 		return score(0)
 	}
-	return d.families.blend(func(k int) float64 {
+	return d.blending.score(func(k int) float64 {
 		if found[k] == nil {
 			return 0
 		}

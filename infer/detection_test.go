@@ -31,7 +31,7 @@ func (d *detection) rankedIn(scores ...[]float32) *detection {
 	for _, s := range scores {
 		d.ranks = append(d.ranks, ranking{1 / float64(len(scores)), s, 0.5})
 	}
-	d.families = families{oneOf(1, 0, 1)}
+	d.blending = blending{families: []relatives{oneOf(1, 0, 1)}}
 	return d
 }
 
@@ -58,7 +58,7 @@ func TestDetectorsAreBlendedByRank(t *testing.T) {
 
 // oneOf is a family of some detectors.
 func oneOf(weight float64, members ...int) relatives {
-	return relatives{family{weight: weight}, members}
+	return relatives{weight: weight, members: members}
 }
 
 // Detectors of one family share a say; what one family alone sees counts whole,
@@ -67,21 +67,40 @@ func TestFamiliesAreBlendedByTheLargest(t *testing.T) {
 	worths := []float64{1, 3, 5, math.NaN()}
 	worth := func(k int) float64 { return worths[k] }
 	for _, test := range []struct {
-		families families
+		families []relatives
 		want     float64
 	}{
-		{families{oneOf(1, 0, 1)}, 4},
-		{families{oneOf(1, 0, 1), oneOf(1, 2)}, 5.6},
-		{families{oneOf(1, 2), oneOf(1, 0, 1)}, 5.6},
-		{families{oneOf(1, 0), oneOf(1, 1)}, 3.15},
-		{families{oneOf(math.Exp(3), 0), oneOf(1, 1)}, 4.45},
+		{[]relatives{oneOf(1, 0, 1)}, 4},
+		{[]relatives{oneOf(1, 0, 1), oneOf(1, 2)}, 5.6},
+		{[]relatives{oneOf(1, 2), oneOf(1, 0, 1)}, 5.6},
+		{[]relatives{oneOf(1, 0), oneOf(1, 1)}, 3.15},
+		{[]relatives{oneOf(math.Exp(3), 0), oneOf(1, 1)}, 4.45},
 	} {
-		if got := test.families.blend(worth); math.Abs(float64(got)-test.want) > 1e-6 {
+		if got := (&blending{0.15, test.families}).score(worth); math.Abs(float64(got)-test.want) > 1e-6 {
 			t.Errorf("%v: %v, want %v", test.families, got, test.want)
 		}
 	}
-	if got := (families{oneOf(1, 0, 3), oneOf(1, 2)}).blend(worth); !notFinite(got) {
+	if got := (&blending{0.15, []relatives{oneOf(1, 0, 3), oneOf(1, 2)}}).score(worth); !notFinite(got) {
 		t.Errorf("a worth that is no number: %v, want none", got)
+	}
+}
+
+// A bundle's p-values are of the blend that it was calibrated with: all kinds
+// counted alike before they had weights.
+func TestBundlesKeepTheirBlend(t *testing.T) {
+	all := []evidence{&tailing{}, &neighbouring{}, &habitual{}}
+	worth := func(int) float64 { return 1 }
+	for _, test := range []struct {
+		with map[string]float32
+		want float64
+	}{
+		{nil, 2 + 0.3*1},
+		{map[string]float32{"habits": 4, "table": 2, others: 0.5}, 2 + math.Log(2) + 0.5*(1+math.Log(4))},
+	} {
+		b := newBlending(all, test.with)
+		if got := b.score(worth); len(b.families) != 2 || math.Abs(float64(got)-test.want) > 1e-6 {
+			t.Errorf("%v: %v of %d families, want %v of 2", test.with, got, len(b.families), test.want)
+		}
 	}
 }
 
@@ -120,7 +139,7 @@ func TestCalibrationIsValid(t *testing.T) {
 		}
 		var calibration []float32
 		for i := range n {
-			calibration = append(calibration, blendMember(families{oneOf(1, 0, 1, 2)}, ranks, raw, i))
+			calibration = append(calibration, blendMember(&blending{families: []relatives{oneOf(1, 0, 1, 2)}}, ranks, raw, i))
 		}
 		slices.Sort(calibration)
 		got, want := PValue(calibration, float32(blend)), fullConformal(all)

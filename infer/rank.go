@@ -58,56 +58,71 @@ func (r *ranking) among(score float32, n int, other func(i int) float32) float64
 	return -math.Log((1 + above) / total)
 }
 
-// A family is one kind of evidence, whose detectors share a say in the blend.
-// Its weight is what its p-values are divided by (Genovese et al., False
-// Discovery Control with p-Value Weighting, Biometrika 2006): all kinds share
-// one alert rate, and the more a kind knows of what befalls journeys, the larger
-// is its part. A network that foretells events knows most, an order of types is
-// a part of that.
-type family struct {
-	name   string
-	weight float64
-}
+// A family is one kind of evidence, by its name in weights.Reference.Blend.
+type family string
 
-var (
-	ofTypes    = family{"types", 1}
-	ofTable    = family{"table", 2}
-	ofHabits   = family{"habits", 4}
-	ofSequence = family{"events", 6}
+const (
+	ofTypes    family = "types"
+	ofTable    family = "table"
+	ofHabits   family = "habits"
+	ofSequence family = "events"
 )
 
-// otherFamilies is the part of what the families say that are not the strangest.
-// The larger it is, the better is found what shows a little everywhere, and the
-// worse what shows in one place alone.
-const otherFamilies = 0.15
+// others is the name of the part of what the families say that are not the
+// strangest.
+const others = "others"
 
-// families gathers detectors by the kind of their evidence.
-type families []relatives
+// blendOf is how families count in bundles that are calibrated now. Their
+// weights are what p-values are divided by (Genovese et al., False Discovery
+// Control with p-Value Weighting, Biometrika 2006): all share one alert rate,
+// and the more a kind of evidence knows of what befalls journeys, the larger is
+// its part. A network that foretells events knows most, an order of types is a
+// part of that. The larger the part of the others, the better is found what
+// shows a little everywhere, and the worse what shows in one place alone.
+func blendOf() map[string]float32 {
+	return map[string]float32{string(ofTypes): 1, string(ofTable): 2, string(ofHabits): 4, string(ofSequence): 6, others: 0.15}
+}
+
+// A blending gathers detectors by the kind of their evidence.
+type blending struct {
+	others   float64
+	families []relatives
+}
 
 // relatives are the detectors of one family.
 type relatives struct {
 	family
+	weight  float64
 	members []int
 }
 
-func newFamilies(all []evidence) (f families) {
-	for k, e := range all {
-		at := slices.IndexFunc(f, func(r relatives) bool { return r.family == e.family() })
-		if at < 0 {
-			at, f = len(f), append(f, relatives{family: e.family()})
+// newBlending goes by what a bundle was calibrated with.
+func newBlending(all []evidence, with map[string]float32) blending {
+	part := func(name string, before float64) float64 {
+		if x, ok := with[name]; ok {
+			return float64(x)
 		}
-		f[at].members = append(f[at].members, k)
+		return before
 	}
-	return f
+	b := blending{others: part(others, 0.3)}
+	for k, e := range all {
+		at := slices.IndexFunc(b.families, func(r relatives) bool { return r.family == e.family() })
+		if at < 0 {
+			at = len(b.families)
+			b.families = append(b.families, relatives{family: e.family(), weight: part(string(e.family()), 1)})
+		}
+		b.families[at].members = append(b.families[at].members, k)
+	}
+	return b
 }
 
-// blend is the largest of what the families say, and a part of the others. What
+// score is the largest of what the families say, and a part of the others. What
 // a family says is the weighted mean of its members' worths, given with their
 // weights, and the logarithm of its own: detectors of one kind check each other,
 // but what one kind alone can see must not be voted down by the others.
-func (f families) blend(worth func(k int) float64) float32 {
+func (b *blending) score(worth func(k int) float64) float32 {
 	most, all := math.Inf(-1), 0.0
-	for _, one := range f {
+	for _, one := range b.families {
 		sum := math.Log(one.weight)
 		for _, k := range one.members {
 			sum += worth(k)
@@ -117,7 +132,7 @@ func (f families) blend(worth func(k int) float64) float32 {
 		}
 		most, all = max(most, sum), all+sum
 	}
-	return float32(most + otherFamilies*(all-most))
+	return float32(most + b.others*(all-most))
 }
 
 // beyond is the worth of being above the largest of the other scores.

@@ -70,6 +70,11 @@ type Reference struct {
 	// scores among training examples: how fast scores grow beyond all of Detectors.
 	Deviations map[string]float32
 
+	// Blend is how much each kind of evidence counts, by name, in the scores of
+	// Conformal, and as "others" the part of those that are not the strangest.
+	// Empty in bundles from before kinds had weights.
+	Blend map[string]float32
+
 	Neighbours map[string]Neighbours // by detector, those that compare with normal examples; all have the same ones
 }
 

@@ -16,6 +16,7 @@ func withNeighbours(t *testing.T) *Bundle {
 	rows := func(n int) Tensor { return Tensor{[]int{n, width}, make([]float32, n*width)} }
 	b.Reference.Detectors = map[string][]float32{"denoiser": {1, 2}, "neighbours": {0.5}}
 	b.Reference.Deviations = map[string]float32{"denoiser": 0.25}
+	b.Reference.Blend = map[string]float32{"table": 2, "others": 0.15}
 	b.Reference.Neighbours = map[string]Neighbours{"neighbours": {Rows: rows(3), HeldOut: rows(2)}, "ranked": {Rows: rows(3), HeldOut: rows(0)}}
 	return b
 }
@@ -30,7 +31,7 @@ func TestNeighboursAreSaved(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, want := opened.Reference, b.Reference
-	if !reflect.DeepEqual(got.Detectors, want.Detectors) || !reflect.DeepEqual(got.Deviations, want.Deviations) || !reflect.DeepEqual(got.Neighbours, want.Neighbours) {
+	if !reflect.DeepEqual(got.Detectors, want.Detectors) || !reflect.DeepEqual(got.Deviations, want.Deviations) || !reflect.DeepEqual(got.Blend, want.Blend) || !reflect.DeepEqual(got.Neighbours, want.Neighbours) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
@@ -45,6 +46,7 @@ func TestNeighboursAreChecked(t *testing.T) {
 		"no row":          {func(_ *Reference, n *Neighbours) { n.Rows.Shape[0], n.Rows.Data = 0, nil }, "no training row"},
 		"infinite":        {func(_ *Reference, n *Neighbours) { n.Rows.Data[1] = float32(math.Inf(1)) }, "value 1 is +Inf"},
 		"unsorted scores": {func(r *Reference, _ *Neighbours) { r.Detectors["denoiser"] = []float32{2, 1} }, "do not ascend"},
+		"no weight":       {func(r *Reference, _ *Neighbours) { r.Blend["table"] = 0 }, "table evidence has weight 0"},
 		"no deviation":    {func(r *Reference, _ *Neighbours) { r.Deviations["denoiser"] = 0 }, "deviation 0"},
 	} {
 		b := withNeighbours(t)

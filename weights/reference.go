@@ -16,6 +16,7 @@ const (
 	// Followed by the name of a detector.
 	tensorScores    = "detector/"
 	tensorDeviation = "deviation/"
+	tensorBlend     = "blend/" // and of a kind of evidence
 	tensorRows      = "rows/"
 	tensorHeldOut   = "held_out/"
 )
@@ -38,6 +39,9 @@ func (r Reference) tensors() map[string]Tensor {
 	}
 	for name, deviation := range r.Deviations {
 		tensors[tensorDeviation+name] = vector([]float32{deviation})
+	}
+	for name, weight := range r.Blend {
+		tensors[tensorBlend+name] = vector([]float32{weight})
 	}
 	for name, n := range r.Neighbours {
 		tensors[tensorRows+name], tensors[tensorHeldOut+name] = n.Rows, n.HeldOut
@@ -90,11 +94,15 @@ func (r *Reference) readDetector(name string, t Tensor) error {
 	switch kind {
 	case tensorScores:
 		put(&r.Detectors, detector, t.Data)
-	case tensorDeviation:
+	case tensorDeviation, tensorBlend:
 		if len(t.Data) != 1 {
 			return fmt.Errorf("%s has %d values, want 1", name, len(t.Data))
 		}
-		put(&r.Deviations, detector, t.Data[0])
+		if kind == tensorBlend {
+			put(&r.Blend, detector, t.Data[0])
+		} else {
+			put(&r.Deviations, detector, t.Data[0])
+		}
 	case tensorRows, tensorHeldOut:
 		n := r.Neighbours[detector]
 		if kind == tensorRows {
@@ -112,7 +120,7 @@ func (r *Reference) readDetector(name string, t Tensor) error {
 }
 
 // dimensions are those of the tensors of a detector.
-var dimensions = map[string]int{tensorScores: 1, tensorDeviation: 1, tensorRows: 2, tensorHeldOut: 2}
+var dimensions = map[string]int{tensorScores: 1, tensorDeviation: 1, tensorBlend: 1, tensorRows: 2, tensorHeldOut: 2}
 
 func put[T any](to *map[string]T, name string, value T) {
 	if *to == nil {

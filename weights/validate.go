@@ -64,6 +64,11 @@ func (b *Bundle) checkReference() error {
 			return fmt.Errorf("weights: %s scores have deviation %v, want a number above 0", name, deviation)
 		}
 	}
+	for name, weight := range b.Reference.Blend {
+		if !(weight > 0) || notFinite(weight) {
+			return fmt.Errorf("weights: %s evidence has weight %v, want a number above 0", name, weight)
+		}
+	}
 	for name, n := range b.Reference.Neighbours {
 		if err := b.checkNeighbours(n); err != nil {
 			return fmt.Errorf("weights: rows of %s: %w", name, err)

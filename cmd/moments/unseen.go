@@ -47,12 +47,7 @@ func (u *unseen) score(ctx context.Context, bundle *weights.Bundle, o infer.Scor
 	if err != nil {
 		return nil, err
 	}
-	at := 0
-	cut := func(*features.Journey) (features.Cutoff, bool) {
-		at++
-		return u.truths[at-1].Cutoff, true
-	}
-	err = scorer.Score(ctx, u.all(), cut, func(s *infer.Score) error {
+	err = scorer.Score(ctx, u.all(), u.cutoffs(), func(s *infer.Score) error {
 		kept := *s
 		kept.Probabilities, kept.Causes, kept.Reasons = slices.Clone(s.Probabilities), slices.Clone(s.Causes), nil
 		scores = append(scores, kept)
@@ -76,6 +71,15 @@ func (u *unseen) all() iter.Seq2[*features.Journey, error] {
 				return
 			}
 		}
+	}
+}
+
+// cutoffs returns the cutoff of each of all customers in turn.
+func (u *unseen) cutoffs() func(*features.Journey) (features.Cutoff, bool) {
+	at := 0
+	return func(*features.Journey) (features.Cutoff, bool) {
+		at++
+		return u.truths[at-1].Cutoff, true
 	}
 }
 
@@ -192,12 +196,7 @@ func (u *unseen) compareMoments(ctx context.Context, c *console, bundle *weights
 	shown := c.stage("explaining", int64(n))
 	defer shown.end()
 	found := make([][2][]float64, 0, n) // by customer, target, event
-	at := 0
-	cut := func(*features.Journey) (features.Cutoff, bool) {
-		at++
-		return u.truths[at-1].Cutoff, true
-	}
-	err = scorer.ExplainEach(ctx, first.all(), cut, infer.ExplainOptions{Last: most}, func(e *infer.Explanation) error {
+	err = scorer.ExplainEach(ctx, first.all(), first.cutoffs(), infer.ExplainOptions{Last: most}, func(e *infer.Explanation) error {
 		found = append(found, impactsOf(e))
 		shown.add()
 		return nil

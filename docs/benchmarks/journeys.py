@@ -65,7 +65,7 @@ def parse(arguments):
     p.add_argument("--share", type=float, default=0.05, help="of the customers whose labels are seen in labels")
     p.add_argument("--seeds", type=int, default=5, help="synthetic bases")
     p.add_argument("--customers", type=int, default=20000, help="of each of them")
-    options = p.parse_args(arguments)
+    options = p.parse_args(arguments, argparse.Namespace(trained={}))
     for name in ["parts", "sets", "checked"]:
         setattr(options, name, [x for x in getattr(options, name).split(",") if x])
     for part in options.parts:
@@ -87,11 +87,13 @@ def run(options, *command):
 
 
 def trained(options, name, more=""):
-    """Trains a set with something appended to its task file; the figures and the bundle's folder."""
+    """Trains a set, once, with something appended to its task file; the figures and the bundle's folder."""
     key = name + "".join(c if c.isalnum() or c in "._" else "-" for c in more)
     task, bundle = options.work / f"{key}.yaml", options.work / key
-    task.write_text((TASKS / f"{name}.yaml").read_text() + "\n" + more)
-    return run(options, "train", task, "-o", bundle, "--json"), bundle
+    if key not in options.trained:
+        task.write_text((TASKS / f"{name}.yaml").read_text() + "\n" + more)
+        options.trained[key] = run(options, "train", task, "-o", bundle, "--json")
+    return options.trained[key], bundle
 
 
 def rows_of(figures):

@@ -20,7 +20,7 @@ import (
 // crash would: the last appends are in a log.
 func storedFolder(t *testing.T, sc *infer.Scorer) (vfs.FS, []*features.Journey) {
 	t.Helper()
-	fs := vfs.NewMem()
+	fs := vfs.NewCrashableMem()
 	s := open(t, "store", Options{fs: fs, memTable: 256 << 10, reserve: 1 << 10})
 	var journeys []*features.Journey
 	for c := range 20 {
@@ -38,11 +38,8 @@ func storedFolder(t *testing.T, sc *infer.Scorer) (vfs.FS, []*features.Journey) 
 	if err := s.noteExtent(); err != nil { // without waiting for it
 		t.Fatal(err)
 	}
-	left := vfs.NewMem()
-	if ok, err := vfs.Clone(fs, left, "store", "store"); !ok || err != nil {
-		t.Fatal(ok, err)
-	}
-	return left, journeys
+	// In one moment: file after file, a compaction would come between.
+	return fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 1))}), journeys
 }
 
 func cloned(t *testing.T, fs vfs.FS) *vfs.MemFS {
