@@ -39,7 +39,7 @@ func (w *Workspace) Gemm(transA, transB bool, m, n, k int, a []float32, lda int,
 		w.shallow(&g, transB, b, ldb)
 	case m <= active.tileRows && !transB:
 		w.fewRows(&g, b, ldb)
-	case w.onMatrix(m, n, k) && min(m, n) >= leastAlone:
+	case w.onMatrix(m, n, k):
 		active.matrix.splitRight(&w.right, &w.pack, transB, n, k, b, ldb)
 		w.matrixProduct(&g, w.right)
 	case !transB && w.Direct(m, n, k):

@@ -170,32 +170,6 @@ depth:
 	LONG $0x04002eac
 	WORD $0x0000
 
-	// TILELOADD T6, 4096(DI)(R13*1)
-	LONG $0x4b7ba2c4
-	LONG $0x10002fb4
-	WORD $0x0000
-
-	// TILELOADD T7, 5120(DI)(R13*1)
-	LONG $0x4b7ba2c4
-	LONG $0x14002fbc
-	WORD $0x0000
-
-	// TDPBF16PS T0 += T4 * T6
-	LONG $0x5c4ae2c4
-	BYTE $0xc4
-
-	// TDPBF16PS T1 += T4 * T7
-	LONG $0x5c42e2c4
-	BYTE $0xcc
-
-	// TDPBF16PS T2 += T5 * T6
-	LONG $0x5c4ae2c4
-	BYTE $0xd5
-
-	// TDPBF16PS T3 += T5 * T7
-	LONG $0x5c42e2c4
-	BYTE $0xdd
-
 	// TILELOADD T6, 2048(DI)(R13*1)
 	LONG $0x4b7ba2c4
 	LONG $0x08002fb4
@@ -204,32 +178,6 @@ depth:
 	// TILELOADD T7, 3072(DI)(R13*1)
 	LONG $0x4b7ba2c4
 	LONG $0x0c002fbc
-	WORD $0x0000
-
-	// TDPBF16PS T0 += T4 * T6
-	LONG $0x5c4ae2c4
-	BYTE $0xc4
-
-	// TDPBF16PS T1 += T4 * T7
-	LONG $0x5c42e2c4
-	BYTE $0xcc
-
-	// TDPBF16PS T2 += T5 * T6
-	LONG $0x5c4ae2c4
-	BYTE $0xd5
-
-	// TDPBF16PS T3 += T5 * T7
-	LONG $0x5c42e2c4
-	BYTE $0xdd
-
-	// TILELOADD T4, 2048(SI)(R13*1)
-	LONG $0x4b7ba2c4
-	LONG $0x08002ea4
-	WORD $0x0000
-
-	// TILELOADD T5, 3072(SI)(R13*1)
-	LONG $0x4b7ba2c4
-	LONG $0x0c002eac
 	WORD $0x0000
 
 	// TDPBF16PS T0 += T4 * T6
@@ -274,40 +222,14 @@ depth:
 	LONG $0x5c42e2c4
 	BYTE $0xdd
 
-	// TILELOADD T4, 4096(SI)(R13*1)
+	// TILELOADD T4, 2048(SI)(R13*1)
 	LONG $0x4b7ba2c4
-	LONG $0x10002ea4
+	LONG $0x08002ea4
 	WORD $0x0000
 
-	// TILELOADD T5, 5120(SI)(R13*1)
+	// TILELOADD T5, 3072(SI)(R13*1)
 	LONG $0x4b7ba2c4
-	LONG $0x14002eac
-	WORD $0x0000
-
-	// TDPBF16PS T0 += T4 * T6
-	LONG $0x5c4ae2c4
-	BYTE $0xc4
-
-	// TDPBF16PS T1 += T4 * T7
-	LONG $0x5c42e2c4
-	BYTE $0xcc
-
-	// TDPBF16PS T2 += T5 * T6
-	LONG $0x5c4ae2c4
-	BYTE $0xd5
-
-	// TDPBF16PS T3 += T5 * T7
-	LONG $0x5c42e2c4
-	BYTE $0xdd
-
-	// TILELOADD T4, 0(SI)(R13*1)
-	LONG $0x4b7ba2c4
-	LONG $0x00002ea4
-	WORD $0x0000
-
-	// TILELOADD T5, 1024(SI)(R13*1)
-	LONG $0x4b7ba2c4
-	LONG $0x04002eac
+	LONG $0x0c002eac
 	WORD $0x0000
 
 	// TDPBF16PS T0 += T4 * T6
@@ -325,8 +247,8 @@ depth:
 	// TDPBF16PS T3 += T5 * T7
 	LONG $0x5c42e2c4
 	BYTE $0xdd
-	ADDQ $0x00001800, SI
-	ADDQ $0x00001800, DI
+	ADDQ $0x00001000, SI
+	ADDQ $0x00001000, DI
 	DECQ DX
 	JNZ  depth
 
@@ -390,37 +312,33 @@ TEXT ·splitPairs(SB), NOSPLIT, $0-56
 	MOVQ         count+32(FP), SI
 	VPBROADCASTD word00008000<>+0(SB), Z30
 	VPBROADCASTD wordffff0000<>+0(SB), Z31
+	VPBROADCASTD word00000033<>+0(SB), Z29
 	ADDQ         CX, BX
 
 row:
-	VMOVUPS.Z (CX), K1, Z0
-	VMOVUPS.Z (BX), K2, Z1
-	VPADDD    Z30, Z0, Z2
-	VPANDD    Z31, Z2, Z2
-	VSUBPS    Z2, Z0, Z0
-	VPADDD    Z30, Z1, Z3
-	VPANDD    Z31, Z3, Z3
-	VSUBPS    Z3, Z1, Z1
-	VPSRLD    $0x10, Z2, Z4
-	VPORD     Z3, Z4, Z4
-	VMOVDQU32 Z4, (AX)
-	VPADDD    Z30, Z0, Z2
-	VPANDD    Z31, Z2, Z2
-	VSUBPS    Z2, Z0, Z0
-	VPADDD    Z30, Z1, Z3
-	VPANDD    Z31, Z3, Z3
-	VSUBPS    Z3, Z1, Z1
-	VPSRLD    $0x10, Z2, Z4
-	VPORD     Z3, Z4, Z4
-	VMOVDQU32 Z4, 2048(AX)
-	VPSRLD    $0x10, Z0, Z4
-	VPORD     Z1, Z4, Z4
-	VMOVDQU32 Z4, 4096(AX)
-	ADDQ      DX, CX
-	ADDQ      DX, BX
-	ADDQ      $0x00000040, AX
-	DECQ      SI
-	JNZ       row
+	VMOVUPS.Z   (CX), K1, Z0
+	VMOVUPS.Z   (BX), K2, Z1
+	VPADDD      Z30, Z0, Z2
+	VPANDD      Z31, Z2, Z2
+	VSUBPS      Z2, Z0, Z0
+	VPADDD      Z30, Z1, Z3
+	VPANDD      Z31, Z3, Z3
+	VSUBPS      Z3, Z1, Z1
+	VPSRLD      $0x10, Z2, Z4
+	VPTERNLOGD  $0xf8, Z31, Z3, Z4
+	VMOVDQU32   Z4, (AX)
+	VFIXUPIMMPS $0x00, Z29, Z0, Z0
+	VPADDD      Z30, Z0, Z0
+	VFIXUPIMMPS $0x00, Z29, Z1, Z1
+	VPADDD      Z30, Z1, Z1
+	VPSRLD      $0x10, Z0, Z4
+	VPTERNLOGD  $0xf8, Z31, Z1, Z4
+	VMOVDQU32   Z4, 2048(AX)
+	ADDQ        DX, CX
+	ADDQ        DX, BX
+	ADDQ        $0x00000040, AX
+	DECQ        SI
+	JNZ         row
 	VZEROUPPER
 	RET
 
@@ -429,6 +347,9 @@ GLOBL word00008000<>(SB), RODATA|NOPTR, $4
 
 DATA wordffff0000<>+0(SB)/4, $0xffff0000
 GLOBL wordffff0000<>(SB), RODATA|NOPTR, $4
+
+DATA word00000033<>+0(SB)/4, $0x00000033
+GLOBL word00000033<>(SB), RODATA|NOPTR, $4
 
 // func finishRows(c *float32, ldc int, sums *float32, lds int, bias *float32, rows int, mode int, first int, last int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2

@@ -6,6 +6,10 @@ import (
 	"testing"
 )
 
+// matrixError is what splitting two factors into two parts may take from their
+// product: 2^-16 of it each, and as much with the product of the lower parts.
+const matrixError = 3.0 / (1 << 16)
+
 // needMatrixUnit skips a test where there is no matrix unit, and else runs it on
 // the path that has one.
 func needMatrixUnit(t testing.TB) {
@@ -28,7 +32,7 @@ func (g gemmCase) checkMatrix(t *testing.T, seed uint64) {
 	leastWork = 0
 	d := g.data(seeded(seed))
 	want := g.reference(d)
-	tolerance := 1e-6 * (2 + math.Sqrt(float64(g.k)))
+	tolerance := matrixError * (1 + math.Sqrt(float64(g.k)))
 	w := Workspace{Matrix: true}
 	c := clone(d.c)
 	w.Gemm(g.transA, g.transB, g.m, g.n, g.k, d.a, d.lda, d.b, d.ldb, c, d.ldc, d.bias, g.act, g.accumulate)
@@ -43,7 +47,7 @@ func (g gemmCase) checkMatrix(t *testing.T, seed uint64) {
 	if !slices.Equal(again, first) {
 		t.Fatalf("%v: a second call gave other bits", g)
 	}
-	if min(g.m, g.n) >= leastAlone && !slices.Equal(c, first) {
+	if w.onMatrix(g.m, g.n, g.k) && !slices.Equal(c, first) {
 		t.Fatalf("%v: a deferred operand gave other bits", g)
 	}
 }
@@ -85,7 +89,8 @@ func TestMatrixTakesPart(t *testing.T) {
 		w.Gemm(false, false, g.m, g.n, g.k, d.a, d.lda, d.b, d.ldb, d.c, d.ldc, nil, Identity, false)
 		return d.c
 	}
-	large, small := gemmCase{m: leastAlone, n: 4 * leastAlone, k: leastAlone}, gemmCase{m: leastAlone - 1, n: 4 * leastAlone, k: leastAlone}
+	large := gemmCase{m: leastMatrix, n: leastWork / (leastMatrix * leastMatrix), k: leastMatrix}
+	small := gemmCase{m: leastMatrix - 1, n: 2 * large.n, k: leastMatrix}
 	if slices.Equal(product(large, Workspace{}), product(large, Workspace{Matrix: true})) {
 		t.Error("a large product gave the bits of vectors")
 	}
@@ -94,23 +99,39 @@ func TestMatrixTakesPart(t *testing.T) {
 	}
 }
 
-// TestMatrixIsExact: long products are no further from the truth than those of
-// float32 arithmetic.
-func TestMatrixIsExact(t *testing.T) {
+// TestMatrixError: a product of two values is off by no more than splitting
+// takes, and long sums, whose errors have either sign, by far less.
+func TestMatrixError(t *testing.T) {
 	needMatrixUnit(t)
-	g := gemmCase{m: 64, n: 64, k: 512}
-	d := g.data(seeded(2))
-	want := g.reference(d)
-	furthest := func(w Workspace) (most float64) {
-		c := clone(d.c)
-		w.Gemm(false, false, g.m, g.n, g.k, d.a, d.lda, d.b, d.ldb, c, d.ldc, nil, Identity, false)
-		for i, v := range c {
-			most = max(most, math.Abs(float64(v)-want[i]))
+	defer func(least int) { leastWork = least }(leastWork)
+	leastWork = 0
+	for _, k := range []int{1, 32, 2048} {
+		g := gemmCase{m: 128, n: 128, k: max(k, leastMatrix)}
+		d := g.data(seeded(2))
+		for i := range d.a { // the first k columns only
+			if i%d.lda >= k {
+				d.a[i] = 0
+			}
 		}
-		return most
-	}
-	if unit, vectors := furthest(Workspace{Matrix: true}), furthest(Workspace{}); unit > vectors {
-		t.Errorf("the matrix unit is off by up to %g, vectors by %g", unit, vectors)
+		want, w := g.reference(d), Workspace{Matrix: true}
+		w.Gemm(false, false, g.m, g.n, g.k, d.a, d.lda, d.b, d.ldb, d.c, d.ldc, nil, Identity, false)
+		squares, most := 0.0, 0.0
+		for i := range g.m {
+			for j := range g.n {
+				size := 0.0
+				for l := range k {
+					size += math.Abs(float64(d.a[i*d.lda+l]) * float64(d.b[l*d.ldb+j]))
+				}
+				off := math.Abs(float64(d.c[i*d.ldc+j])-want[i*d.ldc+j]) / size
+				squares += off * off
+				most = max(most, off)
+			}
+		}
+		mean := math.Sqrt(squares / float64(g.m*g.n))
+		t.Logf("depth %d: off by %.2g of the sizes of its products, at most by %.2g", k, mean, most)
+		if most > matrixError || mean > matrixError/6/math.Sqrt(float64(k)) {
+			t.Errorf("depth %d: off by %g and up to %g of the sizes of its products, want up to %g", k, mean, most, matrixError)
+		}
 	}
 }
 

@@ -95,12 +95,12 @@ func tileConfigure() {
 
 func tileRelease() { raw("TILERELEASE", 0xc4, 0xe2, 0x78, 0x49, 0xc0) }
 
-// Bytes of a split operand: of one tile, of both tiles of one part, and of all
-// three parts, which are a step of depth.
+// Bytes of a split operand: of one tile, of both tiles of one part, and of both
+// parts, which are a step of depth.
 const (
 	tileBytes = 1024
 	partBytes = 2 * tileBytes
-	stepBytes = 3 * partBytes
+	stepBytes = 2 * partBytes
 )
 
 // matrixBlocks writes the products of blocks of 32 rows, one below the other,
@@ -159,13 +159,12 @@ func matrixBlocks() {
 	RET()
 }
 
-// matrixStep adds the six larger of the nine products of parts, from small to
-// large: the other three are less than what float32 rounds off. Tiles 4 and 5
-// hold a part of a, 6 and 7 one of b.
+// matrixStep adds three of the four products of parts: the fourth is less than
+// what splitting rounds off. Tiles 4 and 5 hold a part of a, 6 and 7 one of b.
 func matrixStep(a, b, line reg.Register) {
-	const high, middle, low = 0, 1, 2
+	const high, low = 0, 1
 	inA, inB := -1, -1
-	for _, parts := range [][2]int{{high, low}, {high, middle}, {middle, middle}, {middle, high}, {low, high}, {high, high}} {
+	for _, parts := range [][2]int{{high, low}, {high, high}, {low, high}} {
 		if parts[0] != inA {
 			inA = parts[0]
 			tileLoad(4, a, line, inA*partBytes)
@@ -182,30 +181,32 @@ func matrixStep(a, b, line reg.Register) {
 	}
 }
 
-// splitPairs writes the three parts of pairs of values.
+// splitPairs writes the two parts of pairs of values.
 func splitPairs() {
-	function("splitPairs", "func(dst *uint32, src *float32, stride, second, count, first, last int)", "splits count rows of 16 pairs into three bfloat16 parts, whose sum they are. A pair is a value and the one second values further on; rows of src lie stride values apart. Of the first ones of a row only first are read, of the second ones only last: the others are zero. The parts of a pair are a word each, the second value's in its upper half. Rows of them follow one another; the parts lie as many bytes apart as 32 rows take.")
+	function("splitPairs", "func(dst *uint32, src *float32, stride, second, count, first, last int)", "splits count rows of 16 pairs into two bfloat16 parts: the values rounded, and what is left of them rounded. A pair is a value and the one second values further on; rows of src lie stride values apart. Of the first ones of a row only first are read, of the second ones only last: the others are zero. The parts of a pair are a word each, the second value's in its upper half. Rows of them follow one another; the parts lie as many bytes apart as 32 rows take.")
 	v := avx512
 	masks := [2]mask{v.mask(arg("first"), nil), v.mask(arg("last"), nil)}
 	dst, src, stride, second, count := arg("dst"), arg("src"), strideArg("stride"), strideArg("second"), arg("count")
-	half, upper := reg.Z30, reg.Z31
+	half, upper, plain := reg.Z30, reg.Z31, reg.Z29
 	VPBROADCASTD(constant(0x8000), half)
 	VPBROADCASTD(constant(0xffff0000), upper)
+	VPBROADCASTD(constant(0x33), plain) // one NaN for all
 	ADDQ(src, second)
 	Label("row")
-	x := [2]reg.VecPhysical{reg.Z0, reg.Z1}
+	x, rounded := [2]reg.VecPhysical{reg.Z0, reg.Z1}, [2]reg.VecPhysical{reg.Z2, reg.Z3}
 	v.load(Mem{Base: src}, masks[0], x[0])
 	v.load(Mem{Base: second}, masks[1], x[1])
-	for part := range 2 {
-		rounded := [2]reg.VecPhysical{reg.Z2, reg.Z3}
-		for i := range x {
-			VPADDD(half, x[i], rounded[i])
-			VPANDD(upper, rounded[i], rounded[i])
-			VSUBPS(rounded[i], x[i], x[i])
-		}
-		storePairs(rounded, Mem{Base: dst, Disp: part * partBytes})
+	for i := range x {
+		VPADDD(half, x[i], rounded[i])
+		VPANDD(upper, rounded[i], rounded[i])
+		VSUBPS(rounded[i], x[i], x[i])
 	}
-	storePairs(x, Mem{Base: dst, Disp: 2 * partBytes}) // what is left fits
+	storePairs(rounded, upper, Mem{Base: dst})
+	for i := range x {
+		VFIXUPIMMPS(U8(0), plain, x[i], x[i]) // a NaN of all ones would round to zero
+		VPADDD(half, x[i], x[i])
+	}
+	storePairs(x, upper, Mem{Base: dst, Disp: partBytes})
 	ADDQ(stride, src)
 	ADDQ(stride, second)
 	ADDQ(U32(64), dst)
@@ -215,10 +216,11 @@ func splitPairs() {
 }
 
 // storePairs writes the upper halves of the lanes of x side by side.
-func storePairs(x [2]reg.VecPhysical, to Mem) {
+func storePairs(x [2]reg.VecPhysical, upper reg.VecPhysical, to Mem) {
+	const either = 0xf8 // first | second & third
 	t := reg.Z4
 	VPSRLD(U8(16), x[0], t)
-	VPORD(x[1], t, t)
+	VPTERNLOGD(U8(either), upper, x[1], t)
 	VMOVDQU32(t, to)
 }
 
