@@ -7,9 +7,10 @@
 // starts (see Path). A kernel is deterministic: on one path, equal inputs give
 // equal bits, and a row of a matrix product does not depend on how many rows
 // are computed with it. Paths differ from each other only by rounding. The one
-// exception has to be asked for twice, by the path amx and by Workspace.Matrix:
-// large products of training on the matrix unit, whose rows may depend on how
-// many there are, but whose bits follow from shapes and values alone too.
+// exception has to be asked for, by Workspace.Matrix: products of training on
+// the matrix unit of the path amx keep 16 bits of their factors, and their rows
+// may depend on how many there are; their bits too follow from shapes and values
+// alone.
 //
 // The package starts no goroutine and keeps no state between calls but the
 // scratch memory of a Workspace. It trusts its callers with values (NaN and Inf
@@ -40,9 +41,10 @@ const LeakySlope = 0.01
 // A Workspace is scratch memory that grows to what the largest call needs. The
 // zero value is ready. One goroutine may use it at a time.
 type Workspace struct {
-	// Matrix lets large products run on the processor's matrix unit, if the path
-	// has one (see Path). It is for training: a row's bits then depend on how many
-	// rows are computed with it.
+	// Matrix lets products run on the processor's matrix unit, if the path has one
+	// (see Path) and they are large enough to gain by it. It is for training: the
+	// unit keeps 16 bits of a factor, and a row's bits then depend on how many rows
+	// are computed with it.
 	Matrix bool
 
 	tile  tile      // the running call to active.tile

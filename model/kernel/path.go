@@ -109,7 +109,7 @@ var goPiecewise = piecewise{locate: goLocate, prefix: goPrefix, forward: goForwa
 // active is set once, before main; only tests change it.
 var active, pathErr = choose(os.Getenv(PathVariable), paths())
 
-// Path names the implementation in use: avx512, amx, avx2 or go; amx is avx512
+// Path names the implementation in use: amx, avx512, avx2 or go; amx is avx512
 // with a matrix unit for training (see Workspace.Matrix). It is the first of
 // these that the processor and the operating system support, or the one that
 // the environment variable MOMENTS_KERNEL names.

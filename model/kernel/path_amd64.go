@@ -4,15 +4,13 @@ package kernel
 func paths() []*path {
 	var supported []*path
 	hasAVX2, hasAVX512 := features()
-	if hasAVX512 {
-		supported = append(supported, avx512.path("avx512"))
-	}
-	// The matrix unit comes second, for those who ask for it: on a shared host it
-	// may give a third of its speed for minutes, and is then slower than vectors.
 	if hasAVX512 && hasMatrix() {
 		p := avx512.path("amx")
 		p.matrix = &matrixUnit{split: splitPairs, blocks: matrixBlocks, finish: finishRows}
 		supported = append(supported, p)
+	}
+	if hasAVX512 {
+		supported = append(supported, avx512.path("avx512"))
 	}
 	if hasAVX2 {
 		supported = append(supported, avx2.path("avx2"))
