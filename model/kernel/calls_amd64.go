@@ -116,14 +116,6 @@ func (s *assembly) most(x []float32) float32 {
 
 func (s *assembly) sum(x []float32) float64 { return s.sumKernel(unsafe.SliceData(x), len(x)) }
 
-func (s *assembly) activation(dz, dy, y []float32, slope float32) {
-	n := s.whole(len(dz))
-	if n > 0 {
-		s.activationKernel(&dz[0], &dy[0], &y[0], slope, n)
-	}
-	goActivation(dz[n:], dy[n:], y[n:], slope)
-}
-
 func (s *assembly) addRows(sum, x []float32, rows int) {
 	s.addRowsKernel(&sum[0], &x[0], rows, len(sum))
 }

@@ -25,18 +25,6 @@ func AddSquaredNorm(dst, x []float32) float64 {
 	return active.addSquares(dst, x)
 }
 
-// ActivationBackward computes dz = dy·act'(z) where y = act(z); it reads the
-// derivative off y. dz may be dy. All three have dz's length.
-func ActivationBackward(dz, dy, y []float32, act Activation) {
-	need("activation backward", "dy", len(dy), len(dz))
-	need("activation backward", "y", len(y), len(dz))
-	if act == Identity {
-		copy(dz, dy)
-		return
-	}
-	active.activation(dz, dy, y, slopes[act])
-}
-
 // AddColumnSums computes sum[j] += Σ_i x[i,j]. x is (rows, cols).
 func AddColumnSums(sum, x []float32, rows, cols int) {
 	need("column sums", "sum", len(sum), cols)
@@ -132,10 +120,16 @@ func goAddRows(sum, x []float32, rows int) {
 }
 
 func goActivationRows(dz, sum, dy, y []float32, scale, slope float32, rows int) {
-	n := rows * len(sum)
-	copy(dz[:n], dy)
-	goScale(dz[:n], scale)
-	goActivation(dz[:n], dz, y, slope)
+	dz = dz[:rows*len(sum)]
+	dy, y = dy[:len(dz)], y[:len(dz)]
+	factors := [2]float32{slope, 1} // looked up, for which way y lies nothing could predict
+	for i := range dz {
+		above := 0
+		if y[i] > 0 {
+			above = 1
+		}
+		dz[i] = scale * dy[i] * factors[above]
+	}
 	goAddRows(sum, dz, rows)
 }
 
@@ -185,18 +179,6 @@ func restSquares(x []float32) (sum float64) {
 		sum += float64(v) * float64(v)
 	}
 	return sum
-}
-
-func goActivation(dz, dy, y []float32, slope float32) {
-	dy, y = dy[:len(dz)], y[:len(dz)]
-	factors := [2]float32{slope, 1} // looked up, for which way y lies nothing could predict
-	for i := range dz {
-		above := 0
-		if y[i] > 0 {
-			above = 1
-		}
-		dz[i] = dy[i] * factors[above]
-	}
 }
 
 // Dropout zeroes each value with probability rate in [0, 1) and scales the rest

@@ -254,11 +254,6 @@ func mostAVX512(x *float32, n int) float32
 //go:noescape
 func sumAVX512(x *float32, n int) float64
 
-// activationAVX512 computes dz = dy, times slope where y is not above 0.
-//
-//go:noescape
-func activationAVX512(dz *float32, dy *float32, y *float32, slope float32, n int)
-
 // addRowsAVX512 computes sum[j] += Σ_i x[i,j]; rows is positive.
 //
 //go:noescape
@@ -538,11 +533,6 @@ func mostAVX2(x *float32, n int) float32
 //
 //go:noescape
 func sumAVX2(x *float32, n int) float64
-
-// activationAVX2 computes dz = dy, times slope where y is not above 0.
-//
-//go:noescape
-func activationAVX2(dz *float32, dy *float32, y *float32, slope float32, n int)
 
 // addRowsAVX2 computes sum[j] += Σ_i x[i,j]; rows is positive.
 //

@@ -6325,30 +6325,6 @@ vectorend:
 	VZEROUPPER
 	RET
 
-// func activationAVX512(dz *float32, dy *float32, y *float32, slope float32, n int)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·activationAVX512(SB), NOSPLIT, $0-40
-	MOVQ         dz+0(FP), AX
-	MOVQ         dy+8(FP), CX
-	MOVQ         y+16(FP), DX
-	MOVQ         n+32(FP), BX
-	VBROADCASTSS slope+24(FP), Z0
-	VXORPS       Z1, Z1, Z1
-	XORQ         SI, SI
-	SHLQ         $0x02, BX
-
-vector:
-	VMOVUPS (CX)(SI*1), Z2
-	VMOVUPS (DX)(SI*1), Z3
-	VCMPPS  $0x1a, Z1, Z3, K1
-	VMULPS  Z0, Z2, K1, Z2
-	VMOVUPS Z2, (AX)(SI*1)
-	ADDQ    $0x00000040, SI
-	CMPQ    SI, BX
-	JLT     vector
-	VZEROUPPER
-	RET
-
 // func addRowsAVX512(sum *float32, x *float32, rows int, cols int)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·addRowsAVX512(SB), NOSPLIT, $0-32
@@ -11064,31 +11040,6 @@ vectorend:
 	VPERMILPD    $0x01, X0, X2
 	VADDSD       X2, X0, X0
 	MOVSD        X0, ret+16(FP)
-	VZEROUPPER
-	RET
-
-// func activationAVX2(dz *float32, dy *float32, y *float32, slope float32, n int)
-// Requires: AVX
-TEXT ·activationAVX2(SB), NOSPLIT, $0-40
-	MOVQ         dz+0(FP), AX
-	MOVQ         dy+8(FP), CX
-	MOVQ         y+16(FP), DX
-	MOVQ         n+32(FP), BX
-	VBROADCASTSS slope+24(FP), Y0
-	VXORPS       Y1, Y1, Y1
-	XORQ         SI, SI
-	SHLQ         $0x02, BX
-
-vector:
-	VMOVUPS   (CX)(SI*1), Y2
-	VMOVUPS   (DX)(SI*1), Y3
-	VCMPPS    $0x1a, Y1, Y3, Y3
-	VMULPS    Y0, Y2, Y4
-	VBLENDVPS Y3, Y4, Y2, Y2
-	VMOVUPS   Y2, (AX)(SI*1)
-	ADDQ      $0x00000020, SI
-	CMPQ      SI, BX
-	JLT       vector
 	VZEROUPPER
 	RET
 

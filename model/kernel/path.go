@@ -91,7 +91,7 @@ var goPath = path{
 	tile: goTile, rank: goRank, dots: goDots, transpose: goTranspose, copyPanel: goCopyPanel, gather: goGather, scatterAdd: goScatterAdd,
 	elementwise: elementwise{
 		axpy: goAxpy, scale: goScale, mul: goMul, mulAdd: goMulAdd, squares: goSquares, addSquares: goAddSquares, most: goMost, sum: goSum,
-		activation: goActivation, addRows: goAddRows, activationRows: goActivationRows, difference: goDifference, dropout: goDropout, sigmoid: goSigmoid, softplus: goSoftplus, tanh: goTanh, exp: goExp, adamW: goAdamW,
+		addRows: goAddRows, activationRows: goActivationRows, difference: goDifference, dropout: goDropout, sigmoid: goSigmoid, softplus: goSoftplus, tanh: goTanh, exp: goExp, adamW: goAdamW,
 	},
 	piecewise: goPiecewise,
 	gru:       gru{forward: goGRUForward, backward: goGRUBackward},

@@ -72,7 +72,6 @@ type assembly struct {
 	addSquaresKernel     func(dst, x *float32, n int) float64
 	mostKernel           func(x *float32, n int) float32
 	sumKernel            func(x *float32, n int) float64
-	activationKernel     func(dz, dy, y *float32, slope float32, n int)
 	addRowsKernel        func(sum, x *float32, rows, cols int)
 	activationRowsKernel func(dz, sum, dy, y *float32, scale, slope float32, rows, cols int)
 	differenceKernel     func(dst, x, y *float32, alpha float32, n int) float64
@@ -126,7 +125,7 @@ var avx512 = &assembly{
 	strips: [...]stripKernel{stripAVX512x2, stripAVX512x4}, dotsKernel: dotsAVX512, panelKernel: panelAVX512,
 	axpyKernel: axpyAVX512, scaleKernel: scaleAVX512, mulKernel: mulAVX512, mulAddKernel: mulAddAVX512, squaresKernel: squaresAVX512, addSquaresKernel: addSquaresAVX512,
 	mostKernel: mostAVX512, sumKernel: sumAVX512,
-	activationKernel: activationAVX512, addRowsKernel: addRowsAVX512, activationRowsKernel: activationRowsAVX512, differenceKernel: differenceAVX512,
+	addRowsKernel: addRowsAVX512, activationRowsKernel: activationRowsAVX512, differenceKernel: differenceAVX512,
 	dropoutKernel: dropoutAVX512, sigmoidKernel: sigmoidAVX512, softplusKernel: softplusAVX512, tanhKernel: tanhAVX512, expKernel: expAVX512, adamWKernel: adamWAVX512,
 	locateKernel: locateAVX512, prefixKernel: prefixAVX512, forwardKernel: forwardAVX512, backwardKernel: backwardAVX512, foldKernel: foldAVX512,
 	gatherKernel: gatherAVX512, scatterAddKernel: scatterAddAVX512,
@@ -149,7 +148,7 @@ var avx2 = &assembly{
 	strips: [...]stripKernel{stripAVX2x2, stripAVX2x4}, dotsKernel: dotsAVX2, panelKernel: panelAVX2,
 	axpyKernel: axpyAVX2, scaleKernel: scaleAVX2, mulKernel: mulAVX2, mulAddKernel: mulAddAVX2, squaresKernel: squaresAVX2, addSquaresKernel: addSquaresAVX2,
 	mostKernel: mostAVX2, sumKernel: sumAVX2,
-	activationKernel: activationAVX2, addRowsKernel: addRowsAVX2, activationRowsKernel: activationRowsAVX2, differenceKernel: differenceAVX2,
+	addRowsKernel: addRowsAVX2, activationRowsKernel: activationRowsAVX2, differenceKernel: differenceAVX2,
 	dropoutKernel: dropoutAVX2, sigmoidKernel: sigmoidAVX2, softplusKernel: softplusAVX2, tanhKernel: tanhAVX2, expKernel: expAVX2, adamWKernel: adamWAVX2,
 	locateKernel: locateAVX2, prefixKernel: prefixAVX2, forwardKernel: forwardAVX2, backwardKernel: backwardAVX2, foldKernel: foldAVX2,
 	gatherKernel: gatherAVX2, scatterAddKernel: scatterAddAVX2,
@@ -167,7 +166,7 @@ func (s *assembly) path(name string) *path {
 		tile: s.tile, rank: s.rank, dots: s.dots, transpose: transposeBlocks, copyPanel: s.copyPanel, gather: s.gather, scatterAdd: s.scatterAdd,
 		elementwise: elementwise{
 			axpy: s.axpy, scale: s.scale, mul: s.mul, mulAdd: s.mulAdd, squares: s.squares, addSquares: s.addSquares, most: s.most, sum: s.sum,
-			activation: s.activation, addRows: s.addRows, activationRows: s.activationRows, difference: s.difference, dropout: s.dropout, sigmoid: s.sigmoid, softplus: s.softplus, tanh: s.tanh, exp: s.exp, adamW: s.adamW,
+			addRows: s.addRows, activationRows: s.activationRows, difference: s.difference, dropout: s.dropout, sigmoid: s.sigmoid, softplus: s.softplus, tanh: s.tanh, exp: s.exp, adamW: s.adamW,
 		},
 		gru: gru{forward: s.gruForward, backward: s.gruBackward},
 		norm: norm{

@@ -39,7 +39,6 @@ var kernelTable = []kernelRow{
 		x, dst := random(r, rows*cols), random(r, rows*cols)
 		return call{run: func() float64 { return AddSquaredNorm(dst, x) }, results: [][]float32{dst}, read: 2 * len(x), written: len(x), place: len(x)}
 	}},
-	{"ActivationBackward", elementwiseCall(3, func(o [][]float32, n int) { ActivationBackward(o[0], o[1], o[2], LeakyReLU) })},
 	{"AddColumnSums", func(r *rand.Rand, rows, cols int) call {
 		x, sum := random(r, rows*cols), random(r, cols)
 		return call{run: does(func() { AddColumnSums(sum, x, rows, cols) }), results: [][]float32{sum}, read: len(x)}

@@ -81,22 +81,6 @@ func mulAdd(v isa) {
 	})
 }
 
-func activation(v isa) {
-	function("activation"+v.name, "func(dz, dy, y *float32, slope float32, n int)",
-		"computes dz = dy, times slope where y is not above 0.")
-	dz, dy, y, n := arg("dz"), arg("dy"), arg("y"), arg("n")
-	slope, none, x, t := v.reg(0), v.reg(1), v.reg(2), v.reg(3)
-	broadcastArg("slope", slope)
-	zero(none)
-	k := K()
-	v.loop(n, func(at reg.GPVirtual) {
-		VMOVUPS(offset(dy, at), x)
-		VMOVUPS(offset(y, at), t)
-		v.slopeWhereNotAbove(x, t, none, slope, v.reg(4), k)
-		VMOVUPS(x, offset(dz, at))
-	})
-}
-
 // dropout evaluates mask.hash.
 func dropout(v isa) {
 	function("dropout"+v.name, "func(dst, x *float32, k0, k1, threshold uint32, scale float32, n int)",

@@ -36,7 +36,6 @@ func main() {
 		addSquares(v)
 		most(v)
 		sum(v)
-		activation(v)
 		addRows(v)
 		activationRows(v)
 		difference(v)
