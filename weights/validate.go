@@ -59,15 +59,11 @@ func (b *Bundle) checkReference() error {
 			return err
 		}
 	}
-	for name, deviation := range b.Reference.Deviations {
-		if !(deviation > 0) || notFinite(deviation) {
-			return fmt.Errorf("weights: %s scores have deviation %v, want a number above 0", name, deviation)
-		}
+	if err := checkPositive("scores have deviation", b.Reference.Deviations); err != nil {
+		return err
 	}
-	for name, weight := range b.Reference.Blend {
-		if !(weight > 0) || notFinite(weight) {
-			return fmt.Errorf("weights: %s evidence has weight %v, want a number above 0", name, weight)
-		}
+	if err := checkPositive("evidence has weight", b.Reference.Blend); err != nil {
+		return err
 	}
 	for name, n := range b.Reference.Neighbours {
 		if err := b.checkNeighbours(n); err != nil {
@@ -78,6 +74,16 @@ func (b *Bundle) checkReference() error {
 	numeric, category := b.width()
 	if n, c := len(typical.Numeric), len(typical.Category); n+c > 0 && (n != numeric || c != category) {
 		return fmt.Errorf("weights: typical values of %d numeric and %d categorical columns, want %d and %d", n, c, numeric, category)
+	}
+	return nil
+}
+
+// checkPositive says that values are what they should be, one by name.
+func checkPositive(what string, values map[string]float32) error {
+	for name, v := range values {
+		if !(v > 0) || notFinite(v) {
+			return fmt.Errorf("weights: %s %s %v, want a number above 0", name, what, v)
+		}
 	}
 	return nil
 }
