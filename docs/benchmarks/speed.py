@@ -84,6 +84,8 @@ def parse(arguments):
     p.add_argument("--rounds", type=int, default=7)
     p.add_argument("--seconds", type=float, default=0.7, help="of each measurement")
     p.add_argument("--compile-timeout", type=float, default=300, help="seconds after which a variant of PyTorch is given up")
+    p.add_argument("--beside", default="avx512" if "amx_bf16" in processor_flags() else "", metavar="PATH",
+                   help="a path of the kernels that our steps are timed on too, beside the default one; empty for none")
     p.add_argument("--no-inference", dest="inference", action="store_false", help="training only")
     options = p.parse_args(arguments)
     options.cases = [c for c in options.cases.split(",") if c]
@@ -138,10 +140,10 @@ def parse_skips(text):
     return {m[1]: (m[2] or "no reason given") for m in SKIPPED.finditer(text)}
 
 
-def our_step(options, case, threads, seconds):
-    """Returns the seconds of one step. Go gets as many cores as the step has threads, for its collector too."""
+def our_step(options, case, threads, seconds, path=""):
+    """Returns the seconds of one step, on a path of the kernels. Go gets as many cores as the step has threads, for its collector too."""
     pattern = f"^BenchmarkTrainingStep$/^{case}$/^threads={threads}$"
-    lines = parse_benchmarks(go_benchmark(options, "train", pattern, seconds, GOMAXPROCS=str(threads)))
+    lines = parse_benchmarks(go_benchmark(options, "train", pattern, seconds, GOMAXPROCS=str(threads), **({"MOMENTS_KERNEL": path} if path else {})))
     if len(lines) != 1:
         raise Failure(f"{pattern}: got {len(lines)} benchmarks, want 1")
     return next(iter(lines.values()))[0] / 1e9
@@ -271,7 +273,7 @@ class Result:
 
     def __init__(self, case, threads):
         self.case, self.threads = case, threads
-        self.ours, self.theirs = [], {}  # theirs by variant
+        self.ours, self.beside, self.theirs = [], [], {}  # beside on the other path, theirs by variant
         self.name = f"{case}, {threads} thread{'s' * (threads != 1)}"
         self.tried = {}  # variant: seconds of the selection, or why it was left out
 
@@ -355,6 +357,8 @@ def measure(worker, result, options, notes):
     """One round: ours, then theirs. A round counts when both sides were measured."""
     try:
         ours = our_step(options, result.case, result.threads, options.seconds)
+        if options.beside:
+            result.beside.append(our_step(options, result.case, result.threads, options.seconds, options.beside))
     except Failure as err:
         notes[f"{result.name}: moments"] = str(err)
         return
@@ -407,7 +411,9 @@ def preamble(options, seconds):
     return [
         "# Speed", "",
         f"{processor()}, {os.cpu_count()} cores; PyTorch {version('torch')}, Python {platform.python_version()}; {options.rounds} rounds of {options.seconds:g} s"
-        f" a measurement, all of it in {seconds / 60:.0f} minutes. float32 on both sides.", "",
+        f" a measurement, all of it in {seconds / 60:.0f} minutes. Values are float32 on both sides. Products of training may keep 16 bits of their factors on both,"
+        ' as PyTorch\'s precision "high" has it: where the processor has a matrix unit (AMX), ours do, as sums of two bfloat16 numbers; PyTorch has no such kernel for'
+        " processors and takes all 24.", "",
     ]
 
 
@@ -416,6 +422,13 @@ def processor():
         if m := re.search(r"^model name\s*:\s*(.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.M):
             return m[1]
     return platform.processor() or platform.machine()
+
+
+def processor_flags():
+    with contextlib.suppress(OSError):
+        if m := re.search(r"^flags\s*:\s*(.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.M):
+            return m[1].split()
+    return []
 
 
 def version(package):
@@ -435,7 +448,7 @@ def training_section(results, notes, options):
     ]
     head = ["case", "threads", "moments (ms)", "PyTorch, everyday (ms)", "over moments", "PyTorch, best (ms)", "over moments", "PyTorch's variants"]
     out += markdown(head, [training_row(r) for r in results], last_is_text=True)
-    out += [""] + scaling(results)
+    out += [""] + scaling(results) + on_the_other_path(results, options)
     out += ["### What PyTorch tried", "", f"The times to choose by, of two short runs the lower; the first {FINALISTS} of each case, and its first everyday one, ran in every round.", ""]
     lines = [[r.case, str(r.threads), name_of(v), t if isinstance(t, str) else milliseconds(t)] for r in results for v, t in sorted(r.tried.items(), key=by_time)]
     out += markdown(["case", "threads", "variant", "ms"], lines) + [""]
@@ -469,6 +482,19 @@ def scaling(results):
         theirs = [r.theirs.get(r.best(), []) for r in (one, all_)]
         lines.append([case, spread([a / b for a, b in zip(one.ours, all_.ours)]), spread([a / b for a, b in zip(*theirs)])])
     return markdown(["case", f"moments: {most} threads over 1", f"PyTorch: {most} threads over 1"], lines) + [""] if lines else []
+
+
+def on_the_other_path(results, options):
+    """Our steps on the path beside the default one."""
+    lines = []
+    for r in results:
+        if r.beside and r.best():
+            ratios = [t / o for o, t in zip(r.beside, r.theirs[r.best()])]
+            lines.append([r.case, str(r.threads), milliseconds(median(r.beside)), spread(ratios), spread([b / o for b, o in zip(r.beside, r.ours)])])
+    if not lines:
+        return []
+    head = ["case", "threads", f"moments, {options.beside} (ms)", "PyTorch, best, over it", "over moments by default"]
+    return [f"The same with `MOMENTS_KERNEL={options.beside}`:", ""] + markdown(head, lines) + [""]
 
 
 def inference_section(found, remarks):
