@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"moments/model"
+	"moments/model/kernel"
 )
 
 // Tolerances, relative to the largest value of what is compared. A float32
@@ -31,16 +32,48 @@ func TestNetworks(t *testing.T) {
 	}
 }
 
+var largeNetworks = map[string]model.Network{
+	"tabm":      model.TabM{Table: smallTable, Targets: 3, Members: 3, Width: 37, Layers: 2, Embedding: 18, CategoryWidth: 4},
+	"recurrent": recurrentNetwork{in: 5, width: 40, token: true},
+}
+
 // TestLargeNetworks compares networks and micro-batches that are worked through
 // in several blocks.
 func TestLargeNetworks(t *testing.T) {
-	for name, network := range map[string]model.Network{
-		"tabm":      model.TabM{Table: smallTable, Targets: 3, Members: 3, Width: 37, Layers: 2, Embedding: 18, CategoryWidth: 4},
-		"recurrent": recurrentNetwork{in: 5, width: 19, token: true},
-	} {
+	for name, network := range largeNetworks {
 		t.Run(name, func(t *testing.T) {
 			g := buildNetwork(t, network)
 			checkNetwork(t, g, comparedLoss{output: model.OutputLogits, lane: crossEntropy(g), twin: twinCrossEntropy}, large, 0)
+		})
+	}
+}
+
+// TestMatrixUnit compares learning on the matrix unit, whose products keep 16
+// bits of their factors, with learning on vectors. A value that lies that close
+// to the kink of a ReLU may fall on the other side of it, so that it is the size
+// of the difference that tells, not the largest.
+func TestMatrixUnit(t *testing.T) {
+	if kernel.Path() != "amx" {
+		t.Skipf("the kernels run on path %s, which has no matrix unit", kernel.Path())
+	}
+	for name, network := range largeNetworks {
+		t.Run(name, func(t *testing.T) {
+			g := buildNetwork(t, network)
+			vectors, unit := runLearner(t, g, crossEntropy(g), 0, large, false), runLearner(t, g, crossEntropy(g), 0, large, true)
+			near(t, "loss", []float32{float32(unit.loss)}, []float64{vectors.loss}, laneTolerance)
+			same := true
+			for _, name := range slices.Sorted(maps.Keys(vectors.gradients)) {
+				a, b := vectors.gradients[name], unit.gradients[name]
+				same = same && slices.Equal(a, b)
+				difference := slices.Clone(b)
+				kernel.Axpy(difference, -1, a)
+				if off := math.Sqrt(kernel.SquaredNorm(difference) / kernel.SquaredNorm(a)); !(off <= 5e-3) {
+					t.Errorf("gradient of %s: off by %.2g of its size, want at most 5e-3", name, off)
+				}
+			}
+			if same {
+				t.Error("the matrix unit gave the bits of vectors: it took no part")
+			}
 		})
 	}
 }
@@ -116,9 +149,9 @@ func checkNetwork(t *testing.T, g *model.Graph, loss comparedLoss, runs []rows, 
 	w := newTwin(t, g, s, predicted, false)
 	w.run(t)
 	near(t, loss.output, s.outputs[loss.output], doubles(w.output), laneTolerance)
-	checkLearning(t, g, runLearner(t, g, loss.lane, 0, runs), loss, slopes)
+	checkLearning(t, g, runLearner(t, g, loss.lane, 0, runs, false), loss, slopes)
 	if slices.ContainsFunc(g.Nodes, func(n *model.Node) bool { return n.Activation != model.Identity }) {
-		checkLearning(t, g, runLearner(t, g, loss.lane, 0.3, runs), loss, min(slopes, 1))
+		checkLearning(t, g, runLearner(t, g, loss.lane, 0.3, runs, false), loss, min(slopes, 1))
 	}
 }
 

@@ -38,8 +38,9 @@ var (
 	}
 )
 
-// runLearner runs a lane that learns, on random parameters and inputs.
-func runLearner(t *testing.T, g *model.Graph, learn objective, dropout float32, runs []rows) *sample {
+// runLearner runs a lane that learns, on random parameters and inputs, with or
+// without the matrix unit where there is one.
+func runLearner(t *testing.T, g *model.Graph, learn objective, dropout float32, runs []rows, matrix bool) *sample {
 	t.Helper()
 	random := rand.New(rand.NewPCG(11, 12))
 	params := randomParameters(g, random)
@@ -47,7 +48,7 @@ func runLearner(t *testing.T, g *model.Graph, learn objective, dropout float32, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.dropout = dropout
+	l.dropout, l.work.Matrix = dropout, matrix
 	s := runLane(t, g, l, params, random, runs)
 	s.loss, s.gradients = l.loss, map[string][]float32{}
 	for _, n := range g.Params() {
