@@ -18,9 +18,12 @@ type plantedCause struct {
 
 	// Precision is the share of these customers for whom the event found to matter
 	// most is a planted cause: its true effect is over 5 points, and of the sign
-	// found. Largest asks more: that it is the planted cause of the largest effect,
-	// or one of equal effect. The chances are those of an event drawn at random.
+	// found. Planted asks less: that it truly moved the outcome, by however little,
+	// with the sign found. Largest asks more: that it is the planted cause of the
+	// largest effect, or one of equal effect. The chances are those of an event drawn
+	// at random.
 	Precision       figure `json:"precision_at_1"`
+	Planted         figure `json:"planted_at_1"`
 	PrecisionChance figure `json:"precision_chance"`
 	Largest         figure `json:"largest"`
 	LargestChance   figure `json:"largest_chance"`
@@ -33,9 +36,14 @@ type plantedCause struct {
 	Strength figure `json:"effect_over_largest"`
 	Close    figure `json:"close_to_largest"`
 
-	Signs       figure `json:"sign_accuracy"` // share of the events with a planted effect of over 5 points whose sign is found
-	Tau         figure `json:"kendall_tau"`   // of the touchpoints, ranked by the mean size of their effects
-	Correlation figure `json:"correlation"`   // of planted and found effects, over all events
+	Signs figure `json:"sign_accuracy"` // share of the events with a planted effect of over 5 points whose sign is found
+	// Touchpoints are ranked by the mean size of their effects. Tau compares all
+	// pairs of them, also those without any planted effect, which no truth orders:
+	// it cannot reach 1. Ordered is Somers' D: the pairs that the truth orders.
+	Tau     figure `json:"kendall_tau"`
+	Ordered figure `json:"somers_d"`
+
+	Correlation figure `json:"correlation"` // of planted and found effects, over all events
 }
 
 // largeEffect is what makes an event a cause, in probability.
@@ -45,15 +53,15 @@ func (c *plantedCause) print(out io.Writer) {
 	fmt.Fprintf(out, "%s: of %d customers with a planted cause of over 5 points, the event found to matter most is one for %.0f %% (by chance %.0f %%), the largest of all for %.0f %% (%.0f %%)\n",
 		c.Target, c.Customers, 100*c.Precision, 100*c.PrecisionChance, 100*c.Largest, 100*c.LargestChance)
 	fmt.Fprintf(out, "%s: its true effect over the largest is %.2f on average, and at least 0.9 or within a point for %.0f %%\n", c.Target, c.Strength, 100*c.Close)
-	fmt.Fprintf(out, "%s: signs found right %.1f %%; touchpoints ranked as planted, Kendall's tau %.2f; correlation over all events %.2f\n",
-		c.Target, 100*c.Signs, c.Tau, c.Correlation)
+	fmt.Fprintf(out, "%s: signs found right %.1f %%; touchpoints ranked as planted, Kendall's tau %.2f, in the pairs that are planted apart %.2f; correlation over all events %.2f\n",
+		c.Target, 100*c.Signs, c.Tau, c.Ordered, c.Correlation)
 }
 
 // hitCauses compares the event found to move a customer most with the planted
 // causes.
 func (u *unseen) hitCauses(t int, target string, found [][2][]float64) plantedCause {
 	var planted, seen []float64
-	var precision, precisionChance, hits, chance, near share
+	var precision, precisionChance, moved, hits, chance, near share
 	strength := 0.0
 	for i := range found {
 		truth := u.truths[i].Impact[t]
@@ -65,6 +73,7 @@ func (u *unseen) hitCauses(t int, target string, found [][2][]float64) plantedCa
 		top := largest(found[i][t])
 		equals := append([]int{cause.Event}, cause.Ties...)
 		precision.add(isCause(truth[top], found[i][t][top]))
+		moved.add(truth[top]*found[i][t][top] > 0)
 		hits.add(slices.Contains(equals, top))
 		effect := effectAs(found[i][t][top], truth[top])
 		strength += effect / math.Abs(cause.Impact)
@@ -81,7 +90,7 @@ func (u *unseen) hitCauses(t int, target string, found [][2][]float64) plantedCa
 		}
 	}
 	return plantedCause{
-		Target: target, Customers: precision.of, Precision: precision.figure(), PrecisionChance: precisionChance.figure(),
+		Target: target, Customers: precision.of, Precision: precision.figure(), Planted: moved.figure(), PrecisionChance: precisionChance.figure(),
 		Largest: hits.figure(), LargestChance: chance.figure(), Strength: figure(strength / float64(near.of)), Close: near.figure(),
 		Signs: signs.figure(), Correlation: figure(metric.Correlation(planted, seen)),
 	}
@@ -129,14 +138,13 @@ func largest(values []float64) int {
 // fewer says nothing.
 const rankedEvents = 30
 
-// rankAgreement is Kendall's tau of the planted and the found sizes of
-// touchpoints.
-func rankAgreement(moments []plantedMoment) figure {
+// rank compares the planted and the found sizes of touchpoints.
+func (c *plantedCause) rank(moments []plantedMoment) {
 	moments = slices.DeleteFunc(slices.Clone(moments), func(m plantedMoment) bool { return m.Events < rankedEvents })
 	slices.SortFunc(moments, func(a, b plantedMoment) int { return cmp.Compare(a.Type, b.Type) })
 	var planted, found []float64
 	for _, m := range moments {
 		planted, found = append(planted, m.sizePlanted), append(found, m.sizeFound)
 	}
-	return figure(metric.KendallTau(planted, found))
+	c.Tau, c.Ordered = figure(metric.KendallTau(planted, found)), figure(metric.SomersD(planted, found))
 }

@@ -207,7 +207,7 @@ func (u *unseen) compareMoments(ctx context.Context, c *console, bundle *weights
 	for t, target := range synthetic.Targets {
 		moments := u.meanEffects(t, found)
 		cause := u.hitCauses(t, target, found)
-		cause.Tau = rankAgreement(moments)
+		cause.rank(moments)
 		result.Moments, result.Causes = append(result.Moments, moments...), append(result.Causes, cause)
 	}
 	return nil

@@ -160,7 +160,7 @@ def check(options):
 
 
 def planted(options):
-    names = {"precision_at_1": "a planted cause comes first", "largest": "the largest comes first", "close_to_largest": "one close to the largest comes first", "effect_over_largest": "effect of the first over the largest", "sign_accuracy": "signs right", "kendall_tau": "Kendall's tau", "correlation": "correlation"}
+    names = {"precision_at_1": "a planted cause comes first", "planted_at_1": "one of any size comes first", "largest": "the largest comes first", "close_to_largest": "one close to the largest comes first", "effect_over_largest": "effect of the first over the largest", "sign_accuracy": "signs right", "kendall_tau": "Kendall's tau", "somers_d": "Somers' D", "correlation": "correlation"}
     found = {}
     for seed in range(1, options.seeds + 1):
         figures = run(options, "demo", "--full", "--customers", options.customers, "--seed", seed, "--json", "-o", options.work / f"planted-{seed}")
@@ -174,7 +174,7 @@ def planted(options):
     rows = [[f"{target}: {names[name]}", *(f"{v:.3f}" for v in values), f"{statistics.mean(values):.3f}"] for (target, name), values in found.items()]
     return (
         f"\n## Planted moments\n\nBases of {options.customers:,} customers, judged on 1,000 others. A planted cause is an event whose true effect is over 5 points; it comes first when the event of the "
-        "largest impact is one, with its sign. Close is an effect of nine tenths of the largest or within a point of it. Kendall's tau compares touchpoints by the mean size of their effects.\n\n"
+        "largest impact is one, with its sign. Close is an effect of nine tenths of the largest or within a point of it. Kendall's tau compares touchpoints by the mean size of their effects, and cannot reach 1: about half of them have none, and no truth orders those. Somers' D is the same in the pairs that the planted effects tell apart.\n\n"
         + table(["", *(f"seed {s}" for s in range(1, options.seeds + 1)), "mean"], rows)
     )
 

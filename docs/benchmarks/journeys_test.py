@@ -41,7 +41,7 @@ class JourneysTest(unittest.TestCase):
         (self.folder / "train.json").write_text(json.dumps(figures))
         order = {"order": "at random", "deletion": 0.5, "insertion": 0.4, "deletion_gain": 0.1, "deletion_gain_se": 0.01, "insertion_gain": 0.05, "insertion_gain_se": 0.02}
         (self.folder / "explain.json").write_text(json.dumps({"target": "won", "journeys": 300, "orders": [order, {**order, "order": "by gradient", "deletion": None}]}))
-        cause = {"target": "won", "precision_at_1": 0.9, "largest": 0.8, "close_to_largest": 0.85, "effect_over_largest": 0.95, "sign_accuracy": 0.99, "kendall_tau": 0.85, "correlation": 0.7}
+        cause = {"target": "won", "precision_at_1": 0.9, "planted_at_1": 0.95, "largest": 0.8, "close_to_largest": 0.85, "effect_over_largest": 0.95, "sign_accuracy": 0.99, "kendall_tau": 0.85, "somers_d": 0.92, "correlation": 0.7}
         (self.folder / "demo.json").write_text(json.dumps({"causes": [cause], "targets": [{"name": "won", "auroc": 0.83, "auroc_of_truth": 0.87}]}))
 
     def run_main(self, *arguments):

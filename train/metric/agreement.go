@@ -22,12 +22,26 @@ func Correlation(x, y []float64) float64 {
 // corrected for ties (Kendall, Biometrika 1945); NaN where one side does not
 // vary. It compares all pairs.
 func KendallTau(x, y []float64) float64 {
-	var sum, ofX, ofY float64
+	sum, ofX, ofY := pairs(x, y)
+	return sum / math.Sqrt(ofX*ofY)
+}
+
+// SomersD is the agreement of ranking y with ranking x from -1 to 1 in the pairs
+// that x tells apart (Somers, American Sociological Review 1962); NaN where it
+// tells none. Where x has ties and y has none, tau-b cannot reach 1 and this can.
+func SomersD(x, y []float64) float64 {
+	sum, ofX, _ := pairs(x, y)
+	return sum / ofX
+}
+
+// pairs compares all pairs of values: how many more of them x and y order alike
+// than otherwise, and how many are no ties in x, and in y.
+func pairs(x, y []float64) (sum, ofX, ofY float64) {
 	for i := range x {
 		for j := range i {
 			dx, dy := float64(cmp.Compare(x[i], x[j])), float64(cmp.Compare(y[i], y[j]))
 			sum, ofX, ofY = sum+dx*dy, ofX+dx*dx, ofY+dy*dy
 		}
 	}
-	return sum / math.Sqrt(ofX*ofY)
+	return sum, ofX, ofY
 }
