@@ -43,9 +43,8 @@ type elementwise struct {
 	addSquares     func(dst, x []float32) float64 // dst += x, and Σ dst²
 	most           func(x []float32) float32      // of at least one value
 	sum            func(x []float32) float64
-	activation     func(dz, dy, y []float32, s float32)                       // dz = dy, times s where y <= 0
 	addRows        func(sum, x []float32, rows int)                           // rows as wide as sum; at least one value
-	activationRows func(dz, sum, dy, y []float32, scale, s float32, rows int) // activation of scale·dy, and addRows of dz
+	activationRows func(dz, sum, dy, y []float32, scale, s float32, rows int) // dz = scale·dy, times s where y <= 0, and addRows of dz
 	difference     func(dst, x, y []float32, alpha float32) float64           // dst = alpha·(x-y), and Σ (x-y)²
 	dropout        func(dst, x []float32, d mask, first uint32)
 	sigmoid        func(dst, x []float32)
