@@ -9,53 +9,51 @@ import (
 	"testing"
 )
 
-// complaint is a journey of visits and complaints of which some are solved and
-// rated.
-func complaint(r *rand.Rand, customer int) *Journey {
-	j, now := &Journey{Customer: fmt.Sprint(customer)}, at0
-	add := func(kind string, values ...Value) {
-		now += 1 + r.Int64N(Day)
+// complaint is a journey of visits, alarms, complaints and solutions in any
+// order, which ends badly where a complaint later than the first month is not solved, and
+// seldom else.
+func complaint(r *rand.Rand, customer int) (j *Journey, bad float32) {
+	j = &Journey{Customer: fmt.Sprint(customer)}
+	open, now := false, at0
+	for range 4 + r.IntN(6) {
+		now += r.Int64N(12 * Day)
+		kind := []string{"visit", "alarm", "complaint", "solution"}[r.IntN(4)]
+		values := []Value{Number(r.ExpFloat64())}
+		switch kind {
+		case "complaint":
+			open = now > at0+30*Day
+		case "solution":
+			open = false
+			values = append(values, Number(float64(1+r.IntN(5))))
+		}
 		j.Events = append(j.Events, Event{Time: now, Type: kind, Values: values})
 	}
-	for range 1 + r.IntN(6) {
-		switch r.IntN(4) {
-		case 0:
-			add("complaint", Number(r.ExpFloat64()))
-			if r.IntN(3) > 0 {
-				if r.IntN(2) > 0 {
-					add("visit")
-				}
-				add("solution", Number(r.ExpFloat64()), Number(float64(1+r.IntN(5))))
-			}
-		case 1:
-			add("alarm")
-		default:
-			add("visit", Number(r.ExpFloat64()))
-		}
+	if r.Float64() < 0.1 || open && r.Float64() < 0.8 {
+		bad = 1
 	}
-	return j
+	return j, bad
 }
 
 // fitComplaints fits a schema on journeys cut at one moment or at many.
-func fitComplaints(t *testing.T, least int, oneMoment bool, backwards bool, change func(*Journey)) *Schema {
+func fitComplaints(t *testing.T, least int, oneMoment bool, backwards bool, change func(*Journey, []float32) []float32) *Schema {
 	t.Helper()
 	r := rand.New(rand.NewPCG(5, 6))
-	var journeys []*Journey
-	for i := range 300 {
-		j := complaint(r, i)
-		change(j)
-		journeys = append(journeys, j)
-	}
-	if backwards {
-		slices.Reverse(journeys)
-	}
 	f := NewFitter(Layout{Event: []Field{{"price", Numeric}, {"stars", Numeric}, {"channel", Categorical}}}, Options{Detailed: least})
-	for i, j := range journeys {
-		at := at0 + 100*Day
+	var adds []func()
+	for i := range 1500 {
+		j, bad := complaint(r, i)
+		labels := change(j, []float32{bad})
+		at := at0 + 110*Day
 		if !oneMoment {
 			at += int64(i) * Hour
 		}
-		f.Add(j, Cutoff{Time: at, Events: len(j.Events)})
+		adds = append(adds, func() { f.Add(j, Cutoff{Time: at, Events: len(j.Events)}, labels...) })
+	}
+	if backwards {
+		slices.Reverse(adds)
+	}
+	for _, add := range adds {
+		add()
 	}
 	s, err := f.Schema()
 	if err != nil {
@@ -64,10 +62,12 @@ func fitComplaints(t *testing.T, least int, oneMoment bool, backwards bool, chan
 	return s
 }
 
+func asIs(_ *Journey, labels []float32) []float32 { return labels }
+
 func TestFewCustomersAreNotDetailed(t *testing.T) {
-	for _, least := range []int{0, 301} {
-		if got := special(fitComplaints(t, least, true, false, func(*Journey) {})); got != nil {
-			t.Errorf("300 customers, at least %d wanted: got %q, want none", least, got)
+	for _, least := range []int{0, 1501} {
+		if got := special(fitComplaints(t, least, true, false, asIs)); got != nil {
+			t.Errorf("1500 customers, at least %d wanted: got %q, want none", least, got)
 		}
 	}
 }
@@ -83,37 +83,44 @@ func special(s *Schema) (names []string) {
 }
 
 func TestAnswersAreFound(t *testing.T) {
-	none := func(*Journey) {}
 	rated := []string{"attribute:stars/recency_days(below middle)", "attribute:stars/recency_days(above middle)"}
 	answered := append([]string{"event:complaint/unanswered_days(solution)"}, rated...)
+	unknown := float32(math.NaN())
 	for _, test := range []struct {
 		name   string
 		one    bool
-		change func(*Journey)
+		change func(*Journey, []float32) []float32
 		want   []string
 	}{
-		{"one moment", true, none, answered},
-		{"many moments", false, none, nil},
-		{"solutions without complaint", true, func(j *Journey) {
-			j.Events = slices.DeleteFunc(j.Events, func(e Event) bool { return e.Type == "complaint" && len(j.Customer) < 3 })
+		{"one moment", true, asIs, answered},
+		{"many moments", false, asIs, nil},
+		{"one target of several", true, func(j *Journey, labels []float32) []float32 {
+			return []float32{unknown, float32(len(j.Customer) % 2), labels[0]}
+		}, answered},
+		{"half the labels", true, func(j *Journey, labels []float32) []float32 {
+			if len(j.Events)%2 == 0 {
+				return nil
+			}
+			return labels
+		}, answered},
+		{"no labels", true, func(*Journey, []float32) []float32 { return nil }, rated},
+		{"unknown labels", true, func(*Journey, []float32) []float32 { return []float32{unknown} }, rated},
+		{"complaints that matter solved or not", true, func(j *Journey, _ []float32) []float32 {
+			recent := slices.ContainsFunc(j.Events, func(e Event) bool { return e.Type == "complaint" && e.Time > at0+50*Day })
+			if recent != strings.HasSuffix(j.Customer, "3") {
+				return []float32{1}
+			}
+			return []float32{0}
 		}, rated},
-		{"levels", true, func(j *Journey) {
+		{"levels", true, func(j *Journey, labels []float32) []float32 {
 			for i := range j.Events {
 				j.Events[i].Values = []Value{Missing(), Missing(), Text([]string{"web", "app"}[i%2])}
 			}
-		}, []string{"event:complaint/unanswered_days(solution)", "attribute:channel/recency_days(web)", "attribute:channel/recency_days(app)"}},
-		{"few are answered", true, func(j *Journey) {
-			j.Events = slices.DeleteFunc(j.Events, func(e Event) bool { return e.Type == "solution" && len(j.Customer) > 2 })
-		}, rated},
-		{"all are answered", true, func(j *Journey) {
-			j.Events = slices.DeleteFunc(j.Events, func(e Event) bool { return e.Type == "complaint" || e.Type == "solution" })
-			for i := range len(j.Customer) {
-				at := at0 + int64(20+2*i)*Day
-				j.Events = append(j.Events, Event{Time: at, Type: "complaint"}, Event{Time: at + Day, Type: "solution", Values: []Value{Missing(), Number(float64(1 + i))}})
-			}
-		}, rated},
-		{"too many types", true, func(j *Journey) {
-			j.Events = append(j.Events, Event{Time: at0 + 50*Day, Type: "type " + j.Customer})
+			return labels
+		}, []string{"event:complaint/unanswered_days(solution)", "attribute:channel/recency_days(app)", "attribute:channel/recency_days(web)"}},
+		{"too many types", true, func(j *Journey, labels []float32) []float32 {
+			j.Events = append(j.Events, Event{Time: at0 + 109*Day, Type: "type " + j.Customer})
+			return labels
 		}, rated},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -128,8 +135,91 @@ func TestAnswersAreFound(t *testing.T) {
 	}
 }
 
+// randomAnswers are journeys of many types that mean nothing.
+func randomAnswers(n int) (s answerStats, types []string) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for k := range 20 {
+		types = append(types, fmt.Sprint("type ", k))
+	}
+	for i := range n {
+		var events []Event
+		now := at0
+		for range r.IntN(30) {
+			now += r.Int64N(10 * Day)
+			events = append(events, Event{Time: now, Type: types[r.IntN(len(types))]})
+		}
+		s.add(hashText(fmt.Sprint(i)), events, at0+300*Day, []float32{float32(r.IntN(2)), float32(r.IntN(5) / 4)})
+	}
+	return s, types
+}
+
+func TestNothingAnswersByChance(t *testing.T) {
+	s, types := randomAnswers(2000)
+	if got := s.choose(types); got != nil {
+		t.Errorf("got %v, want none", got)
+	}
+}
+
+// The fit is where the log-likelihood less the prior is flat: no effect that is
+// moved a little makes it larger.
+func TestAnswerModelIsFitted(t *testing.T) {
+	s, types := randomAnswers(500)
+	m := s.model(0, types)
+	m.fit()
+	penalised := func(factor, level int, by float64) float64 {
+		odds, sum := slices.Clone(m.odds), 0.0
+		for i, l := range m.levels[factor] {
+			if int(l) == level {
+				odds[i] += by
+			}
+		}
+		for f := range m.effects {
+			for l, effect := range m.effects[f] {
+				if f == factor && l == level {
+					effect += by
+				}
+				sum += effect * effect / 2
+			}
+		}
+		return m.likelihood(odds) - sum
+	}
+	for factor := range m.levels {
+		for level := range answerLevels {
+			best := penalised(factor, level, 0)
+			for _, by := range []float64{-0.02, 0.02} {
+				if other := penalised(factor, level, by); other > best {
+					t.Fatalf("factor %d, level %d: %v when moved by %v, want no more than %v", factor, level, other, by, best)
+				}
+			}
+		}
+	}
+}
+
+// Which journeys are looked at for answers depends on the customers alone, and
+// they are never more than answerJourneys.
+func TestAnswerSample(t *testing.T) {
+	const customers = 2*answerJourneys + 100
+	var kept [2][]uint64
+	for way := range kept {
+		var s answerStats
+		for i := range customers {
+			if way == 1 {
+				i = customers - 1 - i
+			}
+			s.add(hashText(fmt.Sprint(i)), nil, 0, []float32{1})
+		}
+		for _, row := range s.rows {
+			kept[way] = append(kept[way], row.key)
+		}
+		slices.Sort(kept[way])
+	}
+	if n := len(kept[0]); n > answerJourneys || n < answerJourneys/3 || !slices.Equal(kept[0], kept[1]) {
+		t.Errorf("kept %d and %d of %d journeys, want the same ones, at most %d", n, len(kept[1]), customers, answerJourneys)
+	}
+}
+
 func TestUnanswered(t *testing.T) {
-	s := fitComplaints(t, 300, true, false, func(*Journey) {})
+	s := fitComplaints(t, 300, true, false, asIs)
 	column := slices.IndexFunc(s.Columns(), func(c Column) bool { return c.Name == "event:complaint/unanswered_days(solution)" })
 	for _, test := range []struct {
 		kinds string

@@ -13,8 +13,8 @@ func lastTypeID(e *Encoder, row []int32) []int32 { return append(row, e.lastIDs[
 func lastTypeLevels(s *Schema) [][]string { return [][]string{s.Types} }
 
 // Per frequent event type: how often, how long after the journey's start for
-// the first time, how long ago for the last time. All other types count
-// together.
+// the first time, how long ago for the last time, if it is not answered. All
+// other types count together.
 
 func typeColumns(name string) func(*Schema) []Column {
 	return func(s *Schema) []Column {
@@ -48,13 +48,14 @@ func typeFirsts(e *Encoder, row []float32) []float32 {
 	return row
 }
 
+func typeRecencyColumns(s *Schema) []Column {
+	return typeColumnsUnless(s, s.Frequent, "recency_days", "unanswered_days")
+}
+
 func typeRecencies(e *Encoder, row []float32) []float32 {
 	for i := range e.types[:len(e.types)-1] {
-		if t := &e.types[i]; t.count > 0 {
-			row = append(row, narrow(inDays(e.at-t.last)))
-		} else {
-			row = append(row, missing)
-		}
+		t := &e.types[i]
+		row = append(row, e.daysSince(t.last, t.count > 0 && e.open(i, t.last)))
 	}
 	return row
 }

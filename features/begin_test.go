@@ -52,7 +52,7 @@ func TestBegin(t *testing.T) {
 // ofStart are the columns that the first event alone decides.
 func ofStart(name, kind string) bool {
 	switch name {
-	case "timing/tenure_days", "timing/first_hour", "timing/first_weekday", "timing/active_share", "event:" + kind + "/first_days":
+	case "timing/tenure_days", "timing/first_hour", "timing/first_weekday", "timing/active_share", "timing/events_first_session", "event:" + kind + "/first_days":
 		return true
 	}
 	return false

@@ -97,8 +97,9 @@ func (e *Encoder) SetProfile(profile []Value) {
 }
 
 // Begin says what a journey began with, where that event itself is left out:
-// ages count from it, and it was the first of its type, but it is no event of
-// the journey. It comes right after Start, and no later event may be older.
+// ages count from it, it was the first of its type, and the first session is as
+// long as it was, but it is no event of the journey. It comes right after Start,
+// and no later event may be older.
 //
 // When and by what a customer came says who the customer is, as the profile
 // does. Who asks what the first event did must not be told what it would have
@@ -106,25 +107,28 @@ func (e *Encoder) SetProfile(profile []Value) {
 func (e *Encoder) Begin(ev *Event) {
 	e.start, e.begun = instant{time: boundTime(ev.Time), offset: ev.Offset}, true
 	e.types[e.slot(idOf(e.schema.types, ev.Type))].begin(e.start.time)
+	e.rhythm.begin()
 }
 
 // Append adds the next event of the journey in constant time, amortised.
 // Events come in time order; one that is older than its predecessor is taken
 // to happen at the same time as that. Infinite numbers are missing ones.
 func (e *Encoder) Append(ev *Event) {
-	now, gap := instant{time: boundTime(ev.Time), offset: ev.Offset}, int64(-1)
+	now, gap, silence := instant{time: boundTime(ev.Time), offset: ev.Offset}, int64(-1), int64(-1)
 	if e.count > 0 {
 		now.time = max(now.time, e.last.time)
 		gap = now.time - e.last.time
+		silence = gap
 	} else {
 		if e.begun {
 			now.time = max(now.time, e.start.time)
+			silence = now.time - e.start.time
 		} else {
 			e.start = now
 		}
 		e.first = now
 	}
-	e.rhythm.add(now, gap)
+	e.rhythm.add(now, gap, silence)
 	e.count++
 	e.last = now
 	e.lastGap = max(gap, 0)

@@ -80,7 +80,7 @@ const leastTypeJourneys = 5
 //
 // The order of Add does not matter, and a customer who is cut several times
 // counts once. Memory grows with the number of customers (16 bytes each) and of
-// distinct levels.
+// distinct levels; that of the sample which tells what answers what is bounded.
 type Fitter struct {
 	layout     Layout
 	options    Options
@@ -106,7 +106,10 @@ func NewFitter(layout Layout, options Options) *Fitter {
 
 // Add counts one training example. It looks at the profile and at the first
 // c.Events events only. Two journeys of one Customer are taken for the same.
-func (f *Fitter) Add(j *Journey, c Cutoff) {
+//
+// Labels, one per target in every call or none at all, and NaN where one is not
+// known, tell what events answer which; without them none does.
+func (f *Fitter) Add(j *Journey, c Cutoff, labels ...float32) {
 	f.call++
 	key := hashText(j.Customer)
 	seen, known := f.seen[key]
@@ -117,7 +120,7 @@ func (f *Fitter) Add(j *Journey, c Cutoff) {
 	}
 	events := j.Events[:min(max(c.Events, 0), len(j.Events))]
 	if !known {
-		f.answers.add(events)
+		f.answers.add(key, events, c.Time, labels)
 	}
 	for i := range events {
 		fresh := i >= seen // the first occurrence of a level beyond what earlier cuts showed

@@ -161,9 +161,9 @@ func (r *reference) column(kind string) string {
 }
 
 func (r *reference) types() {
+	answers := map[string]string{}
 	for _, a := range r.schema.Answers {
-		kind, by := r.schema.Types[a.Type], r.schema.Types[a.By]
-		r.out["event:"+kind+"/unanswered_days("+by+")"] = r.unanswered(kind, by)
+		answers[r.schema.Types[a.Type]] = r.schema.Types[a.By]
 	}
 	r.out["timing/other_events"] = r.count(func(_ int, e Event) bool { return r.column(e.Type) == "" })
 	for k, kind := range r.schema.Types[:r.schema.Frequent] {
@@ -174,10 +174,15 @@ func (r *reference) types() {
 		if i := slices.IndexFunc(r.events, func(e Event) bool { return e.Type == kind }); i >= 0 {
 			r.out[group+"/first_days"] = days(r.events[i].Time - r.events[0].Time)
 		}
-		r.out[group+"/recency_days"] = r.recency(func(e Event) bool { return e.Type == kind })
+		recency, count, open := "/recency_days", "/count_%s", func(Event) bool { return true }
+		if by, ok := answers[kind]; ok {
+			recency, count = "/unanswered_days("+by+")", "/unanswered_%s("+by+")"
+			open = func(e Event) bool { return !r.answered(e, by) }
+		}
+		r.out[group+recency] = r.recency(func(e Event) bool { return e.Type == kind && open(e) })
 		for _, w := range r.schema.Windows {
 			if k < r.schema.Options.WindowTypes {
-				r.out[group+"/count_"+FormatDuration(w)] = r.count(func(i int, e Event) bool { return is(i, e) && r.at-e.Time < w })
+				r.out[group+fmt.Sprintf(count, FormatDuration(w))] = r.count(func(i int, e Event) bool { return is(i, e) && r.at-e.Time < w && open(e) })
 			}
 		}
 	}
@@ -194,15 +199,9 @@ func (r *reference) recency(holds func(Event) bool) float64 {
 	return since
 }
 
-// unanswered is the recency of the last event of a type that no event of
-// another came after.
-func (r *reference) unanswered(kind, by string) float64 {
-	is := func(kind string) func(Event) bool { return func(e Event) bool { return e.Type == kind } }
-	since, answered := r.recency(is(kind)), r.recency(is(by))
-	if answered <= since {
-		return math.NaN()
-	}
-	return since
+// answered says whether an event of a type came no earlier than another event.
+func (r *reference) answered(e Event, by string) bool {
+	return slices.ContainsFunc(r.events, func(o Event) bool { return o.Type == by && o.Time >= e.Time })
 }
 
 func (r *reference) attributes() {

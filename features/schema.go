@@ -25,14 +25,14 @@ type Schema struct {
 	Version    int            `json:"version"`
 	Options    Options        `json:"options"`
 	Layout     Layout         `json:"layout"`
-	Profile    []FieldSummary `json:"profile"`           // one for each of Layout.Profile
-	Attributes []FieldSummary `json:"attributes"`        // one for each of Layout.Event
-	Journeys   int            `json:"journeys"`          // customers it was fitted on
-	Events     int            `json:"events"`            // events it was fitted on; without any there are no event columns
-	Types      []string       `json:"types"`             // known event types by falling number of journeys; ids 2, 3, ...
-	Frequent   int            `json:"frequent"`          // the first so many types have columns of their own
-	Windows    []int64        `json:"windows"`           // microseconds, ascending
-	Answers    []Answer       `json:"answers,omitempty"` // at most one for each frequent type, in their order; none but with one cutoff for all
+	Profile    []FieldSummary `json:"profile"`            // one for each of Layout.Profile
+	Attributes []FieldSummary `json:"attributes"`         // one for each of Layout.Event
+	Journeys   int            `json:"journeys"`           // customers it was fitted on
+	Events     int            `json:"events"`             // events it was fitted on; without any there are no event columns
+	Types      []string       `json:"types"`              // known event types by falling number of journeys; ids 2, 3, ...
+	Frequent   int            `json:"frequent"`           // the first so many types have columns of their own
+	Windows    []int64        `json:"windows"`            // microseconds, ascending
+	Answers    []Answer       `json:"answered,omitempty"` // at most one for each frequent type, in their order; none but with one cutoff for all
 	Rhythms    Rhythms        `json:"rhythms"`
 	Normalizer *Normalizer    `json:"normalizer,omitempty"`
 	Habits     []HabitScale   `json:"habits,omitempty"` // of each of HabitColumns; nil before FitNormalizer, and where training had no events
@@ -94,7 +94,7 @@ type compiled struct {
 	numbers    []fieldCode // kept numeric event attributes
 	categories []fieldCode // kept categorical event attributes
 	types      map[string]int32
-	answers    []Answer
+	answeredBy []int // of each frequent type: what answers it, or -1
 }
 
 // A fieldCode reads one field of a profile or an event.
@@ -117,7 +117,7 @@ func (s *Schema) compile() {
 
 // lookUp makes the lookups anew.
 func (s *Schema) lookUp() {
-	c := &compiled{types: idsOf(s.Types), profile: codesOf(s.Profile), answers: s.Answers}
+	c := &compiled{types: idsOf(s.Types), profile: codesOf(s.Profile), answeredBy: s.answeredBy()}
 	for _, code := range codesOf(s.Attributes) {
 		if code.Kind == Numeric {
 			c.numbers = append(c.numbers, code)

@@ -23,16 +23,20 @@ type rhythmState struct {
 	logSquares   float64
 }
 
+// begin opens the first session with an event that is left out.
+func (r *rhythmState) begin() { r.sessions, r.firstSession = 1, 1 }
+
 // add meets an event; gap is the time since the one before in microseconds, or
-// negative for the first event.
-func (r *rhythmState) add(now instant, gap int64) {
-	if day := now.day(); r.sessions == 0 || day > r.lastDay {
+// negative for the first event, and silence that since what the journey began
+// with where that is left out, or else gap.
+func (r *rhythmState) add(now instant, gap, silence int64) {
+	if day := now.day(); r.days == 0 || day > r.lastDay {
 		r.days, r.lastDay = r.days+1, day
 	}
 	if gap >= 0 {
 		r.addGap(gap)
 	}
-	if gap < 0 || gap > sessionGap {
+	if silence < 0 || silence > sessionGap {
 		r.sessions, r.lastSession = r.sessions+1, 0
 	}
 	r.lastSession++

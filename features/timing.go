@@ -85,11 +85,16 @@ func (e *Encoder) silenceScore(recency int64) float64 {
 }
 
 // Sessions, which half an hour of silence parts: how many, the events of a
-// session, of the last one and of the first one.
+// session, of the last one and of the first one. A first session of which
+// nothing is left is none to count, but tells how the journey began.
 
 func sessions(e *Encoder, row []float32) []float32 {
 	r := &e.rhythm
-	return append(row, float32(r.sessions), ratio(float64(e.count), float64(r.sessions)),
+	left := r.sessions
+	if e.begun && r.firstSession == 1 {
+		left--
+	}
+	return append(row, float32(left), ratio(float64(e.count), float64(left)),
 		float32(r.lastSession), float32(r.firstSession))
 }
 

@@ -98,6 +98,16 @@ func (s *windowStats) dullest(kept []int) int {
 	return at
 }
 
+// rungOf is the first rung that holds an age.
+func rungOf(age int64) int {
+	for rung := range windowRungs - 1 {
+		if age < rungLength(rung) {
+			return rung
+		}
+	}
+	return windowRungs - 1
+}
+
 // windowSums counts and sums the tail over the windows at one moment.
 //
 // They are summed anew at each Encode, from the newest event to the oldest:
@@ -148,7 +158,7 @@ func (w *windowSums) sum(e *Encoder) {
 		}
 		cells := w.row(edge)
 		cells[0].count++
-		if k := int(t.types[i]) - FirstKnownID; k >= 0 && k < w.types {
+		if k := int(t.types[i]) - FirstKnownID; k >= 0 && k < w.types && e.open(k, t.times[i].time) {
 			cells[1+k].count++
 		}
 		for k, x := range t.row(i) {
@@ -172,8 +182,8 @@ func (w *windowSums) row(edge int) []windowCell {
 // windowTypes is the number of event types counted per window.
 func (s *Schema) windowTypes() int { return min(s.Frequent, s.Options.WindowTypes) }
 
-// Per window before the cutoff: the events, those of the most frequent types,
-// and the sum of each numeric attribute; then how much the events and the sums
+// Per window before the cutoff: the events, those of the most frequent types
+// that are not answered, and the sum of each numeric attribute; then how much the events and the sums
 // exceed those of the window before that one.
 
 func windowColumns(s *Schema) []Column {
@@ -202,9 +212,8 @@ func fewTypesAtOneMoment(s *Schema) bool {
 func windowTypeColumns(s *Schema) []Column {
 	var columns []Column
 	for _, window := range s.Windows {
-		for _, kind := range s.Types[:s.windowTypes()] {
-			columns = append(columns, grouped("event:"+kind, "count_"+FormatDuration(window))...)
-		}
+		length := FormatDuration(window)
+		columns = append(columns, typeColumnsUnless(s, s.windowTypes(), "count_"+length, "unanswered_"+length)...)
 	}
 	return columns
 }

@@ -38,7 +38,11 @@ func (s *subsets) add(present []bool) (int, error) {
 			s.kept = append(s.kept, s.events[s.from.events+i])
 		}
 	}
-	return s.variants.add(s.from, s.kept, s.at)
+	from := s.from
+	if len(present) > 0 && present[0] {
+		from.began = nil // the journey begins with it still
+	}
+	return s.variants.add(from, s.kept, s.at)
 }
 
 // alone scores the journey with each of the last events and none of the others.

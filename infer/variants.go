@@ -32,7 +32,7 @@ type prefix struct {
 	encoder *features.Encoder
 	states  []float32 // (S), nil where no network follows events
 	events  int
-	began   *features.Event // where that is none: what the journey began with, which its variants leave out or begin with
+	began   *features.Event // where that is none: what the journey began with, which its variants leave out
 }
 
 // newVariants returns none yet, in the worker's memory.

@@ -60,7 +60,7 @@ func Prepare(ctx context.Context, ds *datasets.Dataset, refs []datasets.Ref, par
 			return nil, err
 		}
 		if partOf(division.Part(own, &cut), &cut, ds) == datasets.Train {
-			fitter.Add(cut.Journey, cut.Cutoff)
+			fitter.Add(cut.Journey, cut.Cutoff, c.labelsOf(&cut)...)
 		}
 		if !cut.Extra {
 			own++
@@ -184,6 +184,14 @@ func (p *Prepared) into(part datasets.Part, cut *datasets.Cut, c Config) *[]feat
 		return &p.Validation
 	case part == datasets.Test:
 		return &p.Test
+	}
+	return nil
+}
+
+// labelsOf are the labels of a cut that may be used.
+func (c Config) labelsOf(cut *datasets.Cut) []float32 {
+	if c.seesLabels(cut.Journey.Customer) {
+		return cut.Labels
 	}
 	return nil
 }

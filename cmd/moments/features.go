@@ -109,7 +109,7 @@ func (w *featureWriter) fit(ctx context.Context) error {
 		}
 		for k := range w.folds {
 			if w.folds[k].division.Part(own, &cut) == datasets.Train {
-				fitters[k].Add(cut.Journey, cut.Cutoff)
+				fitters[k].Add(cut.Journey, cut.Cutoff, cut.Labels...)
 			}
 		}
 		if !cut.Extra {
