@@ -9,8 +9,8 @@ import (
 // scipy.stats.somersd.
 func TestAgreement(t *testing.T) {
 	for _, row := range []struct {
-		name             string
-		x, y             []float64
+		name                string
+		x, y                []float64
 		correlation, tau, d float64
 	}{
 		{"the same", []float64{1, 2, 3}, []float64{2, 4, 6}, 1, 1, 1},
