@@ -164,7 +164,7 @@ func (s *answerStats) model(target int, types []string) *answerModel {
 			age, rung, count := int64(-1), uint8(never), uint8(0)
 			for _, l := range s.rows[i].lasts {
 				if l.kind == id {
-					age, rung, count = l.age, uint8(rungOf(l.age)), uint8(min(l.count, mostCounted))
+					age, rung, count = l.age, uint8(rungFrom(0, l.age)), uint8(min(l.count, mostCounted))
 				}
 			}
 			ages, rungs, counts = append(ages, age), append(rungs, rung), append(counts, count)

@@ -33,9 +33,7 @@ func (s *windowStats) add(events []Event, at int64) {
 	rung := 0
 	for i := len(events) - 1; i >= 0; i-- {
 		age := at - events[i].Time
-		for rung < windowRungs-1 && age >= rungLength(rung) {
-			rung++
-		}
+		rung = rungFrom(rung, age)
 		if rung == windowRungs-1 {
 			break
 		}
@@ -61,6 +59,14 @@ func rungLength(rung int) int64 {
 		return 1
 	}
 	return windowLadder[rung-1]
+}
+
+// rungFrom is the first rung from one on that holds an age.
+func rungFrom(rung int, age int64) int {
+	for rung < windowRungs-1 && age >= rungLength(rung) {
+		rung++
+	}
+	return rung
 }
 
 // choose keeps the windows that differ from each other, from the instant and
@@ -96,16 +102,6 @@ func (s *windowStats) dullest(kept []int) int {
 		}
 	}
 	return at
-}
-
-// rungOf is the first rung that holds an age.
-func rungOf(age int64) int {
-	for rung := range windowRungs - 1 {
-		if age < rungLength(rung) {
-			return rung
-		}
-	}
-	return windowRungs - 1
 }
 
 // windowSums counts and sums the tail over the windows at one moment.
@@ -183,8 +179,8 @@ func (w *windowSums) row(edge int) []windowCell {
 func (s *Schema) windowTypes() int { return min(s.Frequent, s.Options.WindowTypes) }
 
 // Per window before the cutoff: the events, those of the most frequent types
-// that are not answered, and the sum of each numeric attribute; then how much the events and the sums
-// exceed those of the window before that one.
+// that are not answered, and the sum of each numeric attribute; then how much
+// the events and the sums exceed those of the window before that one.
 
 func windowColumns(s *Schema) []Column {
 	var columns []Column

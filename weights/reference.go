@@ -98,11 +98,11 @@ func (r *Reference) readDetector(name string, t Tensor) error {
 		if len(t.Data) != 1 {
 			return fmt.Errorf("%s has %d values, want 1", name, len(t.Data))
 		}
+		to := &r.Deviations
 		if kind == tensorBlend {
-			put(&r.Blend, detector, t.Data[0])
-		} else {
-			put(&r.Deviations, detector, t.Data[0])
+			to = &r.Blend
 		}
+		put(to, detector, t.Data[0])
 	case tensorRows, tensorHeldOut:
 		n := r.Neighbours[detector]
 		if kind == tensorRows {

@@ -73,9 +73,9 @@ func (u *unseen) hitCauses(t int, target string, found [][2][]float64) plantedCa
 		top := largest(found[i][t])
 		equals := append([]int{cause.Event}, cause.Ties...)
 		precision.add(isCause(truth[top], found[i][t][top]))
-		moved.add(truth[top]*found[i][t][top] > 0)
 		hits.add(slices.Contains(equals, top))
 		effect := effectAs(found[i][t][top], truth[top])
+		moved.add(effect > 0)
 		strength += effect / math.Abs(cause.Impact)
 		near.add(isClose(effect, math.Abs(cause.Impact)))
 		for e, effect := range truth {

@@ -84,7 +84,7 @@ def parse(arguments):
     p.add_argument("--rounds", type=int, default=7)
     p.add_argument("--seconds", type=float, default=0.7, help="of each measurement")
     p.add_argument("--compile-timeout", type=float, default=300, help="seconds after which a variant of PyTorch is given up")
-    p.add_argument("--beside", default="avx512" if "amx_bf16" in processor_flags() else "", metavar="PATH",
+    p.add_argument("--beside", default="avx512" if "amx_bf16" in cpuinfo("flags").split() else "", metavar="PATH",
                    help="a path of the kernels that our steps are timed on too, beside the default one; empty for none")
     p.add_argument("--no-inference", dest="inference", action="store_false", help="training only")
     options = p.parse_args(arguments)
@@ -418,17 +418,15 @@ def preamble(options, seconds):
 
 
 def processor():
+    return cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def cpuinfo(field):
+    """What Linux says of the first processor; empty elsewhere."""
     with contextlib.suppress(OSError):
-        if m := re.search(r"^model name\s*:\s*(.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.M):
+        if m := re.search(rf"^{field}\s*:\s*(.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.M):
             return m[1]
-    return platform.processor() or platform.machine()
-
-
-def processor_flags():
-    with contextlib.suppress(OSError):
-        if m := re.search(r"^flags\s*:\s*(.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.M):
-            return m[1].split()
-    return []
+    return ""
 
 
 def version(package):

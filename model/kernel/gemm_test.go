@@ -79,25 +79,34 @@ func (g gemmCase) reference(d gemmData) []float64 {
 	return c
 }
 
+// gemm is the result of Gemm.
+func (g gemmCase) gemm(w *Workspace, d gemmData) []float32 {
+	c := clone(d.c)
+	w.Gemm(g.transA, g.transB, g.m, g.n, g.k, d.a, d.lda, d.b, d.ldb, c, d.ldc, d.bias, g.act, g.accumulate)
+	return c
+}
+
+// gemmPacked is the result of GemmPacked.
+func (g gemmCase) gemmPacked(w *Workspace, d gemmData, b *Packed) []float32 {
+	c := clone(d.c)
+	w.GemmPacked(g.transA, g.m, d.a, d.lda, b, c, d.ldc, d.bias, g.act, g.accumulate)
+	return c
+}
+
 func (g gemmCase) check(t *testing.T, seed uint64) {
 	t.Helper()
 	d := g.data(seeded(seed))
 	want := g.reference(d)
 	tolerance := 1e-6 * (2 + math.Sqrt(float64(g.k)))
 	var w Workspace
-	c := clone(d.c)
-	w.Gemm(g.transA, g.transB, g.m, g.n, g.k, d.a, d.lda, d.b, d.ldb, c, d.ldc, d.bias, g.act, g.accumulate)
+	c := g.gemm(&w, d)
 	near(t, g.String(), c, want, 3, tolerance)
-	again := clone(d.c)
-	w.Gemm(g.transA, g.transB, g.m, g.n, g.k, d.a, d.lda, d.b, d.ldb, again, d.ldc, d.bias, g.act, g.accumulate)
-	if !slices.Equal(again, c) {
+	if !slices.Equal(g.gemm(&w, d), c) {
 		t.Fatalf("%v: a second call gave other bits", g)
 	}
 	var b Packed
 	Pack(&b, g.transB, g.n, g.k, d.b, d.ldb)
-	packed := clone(d.c)
-	w.GemmPacked(g.transA, g.m, d.a, d.lda, &b, packed, d.ldc, d.bias, g.act, g.accumulate)
-	if !slices.Equal(packed, c) {
+	if !slices.Equal(g.gemmPacked(&w, d, &b), c) {
 		t.Fatalf("%v: a packed operand gave other bits", g)
 	}
 }

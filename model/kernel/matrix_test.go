@@ -34,17 +34,13 @@ func (g gemmCase) checkMatrix(t *testing.T, seed uint64) {
 	want := g.reference(d)
 	tolerance := matrixError * (1 + math.Sqrt(float64(g.k)))
 	w := Workspace{Matrix: true}
-	c := clone(d.c)
-	w.Gemm(g.transA, g.transB, g.m, g.n, g.k, d.a, d.lda, d.b, d.ldb, c, d.ldc, d.bias, g.act, g.accumulate)
+	c := g.gemm(&w, d)
 	near(t, g.String(), c, want, 3, tolerance)
 	var b Packed
 	Defer(&b, g.transB, g.n, g.k, d.b, d.ldb)
-	first := clone(d.c)
-	w.GemmPacked(g.transA, g.m, d.a, d.lda, &b, first, d.ldc, d.bias, g.act, g.accumulate)
+	first := g.gemmPacked(&w, d, &b)
 	near(t, g.String()+" deferred", first, want, 3, tolerance)
-	again := clone(d.c)
-	w.GemmPacked(g.transA, g.m, d.a, d.lda, &b, again, d.ldc, d.bias, g.act, g.accumulate)
-	if !slices.Equal(again, first) {
+	if !slices.Equal(g.gemmPacked(&w, d, &b), first) {
 		t.Fatalf("%v: a second call gave other bits", g)
 	}
 	if w.onMatrix(g.m, g.n, g.k) && !slices.Equal(c, first) {
@@ -84,11 +80,7 @@ func TestMatrixBlocks(t *testing.T) {
 // bits are others, and below it, or where nobody asked for it, they do not.
 func TestMatrixTakesPart(t *testing.T) {
 	needMatrixUnit(t)
-	product := func(g gemmCase, w Workspace) []float32 {
-		d := g.data(seeded(1))
-		w.Gemm(false, false, g.m, g.n, g.k, d.a, d.lda, d.b, d.ldb, d.c, d.ldc, nil, Identity, false)
-		return d.c
-	}
+	product := func(g gemmCase, w Workspace) []float32 { return g.gemm(&w, g.data(seeded(1))) }
 	large := gemmCase{m: leastMatrix, n: leastWork / (leastMatrix * leastMatrix), k: leastMatrix}
 	small := gemmCase{m: leastMatrix - 1, n: 2 * large.n, k: leastMatrix}
 	if slices.Equal(product(large, Workspace{}), product(large, Workspace{Matrix: true})) {
@@ -113,8 +105,7 @@ func TestMatrixError(t *testing.T) {
 				d.a[i] = 0
 			}
 		}
-		want, w := g.reference(d), Workspace{Matrix: true}
-		w.Gemm(false, false, g.m, g.n, g.k, d.a, d.lda, d.b, d.ldb, d.c, d.ldc, nil, Identity, false)
+		want, c := g.reference(d), g.gemm(&Workspace{Matrix: true}, d)
 		squares, most := 0.0, 0.0
 		for i := range g.m {
 			for j := range g.n {
@@ -122,7 +113,7 @@ func TestMatrixError(t *testing.T) {
 				for l := range k {
 					size += math.Abs(float64(d.a[i*d.lda+l]) * float64(d.b[l*d.ldb+j]))
 				}
-				off := math.Abs(float64(d.c[i*d.ldc+j])-want[i*d.ldc+j]) / size
+				off := math.Abs(float64(c[i*d.ldc+j])-want[i*d.ldc+j]) / size
 				squares += off * off
 				most = max(most, off)
 			}
@@ -143,9 +134,7 @@ func TestMatrixPassesNaNOn(t *testing.T) {
 			g := gemmCase{m: 160, n: 170, k: 40, act: act, bias: true}
 			d := g.data(seeded(3))
 			d.a[5*d.lda+33] = bad
-			w := Workspace{Matrix: true}
-			w.Gemm(false, false, g.m, g.n, g.k, d.a, d.lda, d.b, d.ldb, d.c, d.ldc, d.bias, act, false)
-			for i, v := range d.c {
+			for i, v := range g.gemm(&Workspace{Matrix: true}, d) {
 				finite := !math.IsNaN(float64(v)) && !math.IsInf(float64(v), 0)
 				if finite != (i/d.ldc != 5) {
 					t.Fatalf("%v: value %d of row %d is %v", bad, i%d.ldc, i/d.ldc, v)

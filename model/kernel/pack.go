@@ -48,17 +48,9 @@ func unpacked(b []float32, ldb, k0 int) panels {
 // suffices. b is stored (k, n), or (n, k) when transB is set, with row stride
 // ldb.
 func Pack(dst *Packed, transB bool, n, k int, b []float32, ldb int) {
-	needRight("pack", transB, n, k, b, ldb)
-	dst.n, dst.k, dst.source = n, k, deferred{}
-	dst.lay(transB, b, ldb)
-}
-
-// panels makes sure that the values have been laid out.
-func (dst *Packed) panels() {
-	if s := &dst.source; s.waits && !s.packed {
-		dst.lay(s.transB, s.b, s.ldb)
-		s.packed = true
-	}
+	Defer(dst, transB, n, k, b, ldb)
+	dst.lay()
+	dst.source = deferred{}
 }
 
 // split makes sure that a deferred operand has been split for the matrix unit.
@@ -69,19 +61,29 @@ func (dst *Packed) split(scratch *[]float32) {
 	}
 }
 
-func (dst *Packed) lay(transB bool, b []float32, ldb int) {
-	n, k := dst.n, dst.k
+// panels are the values from depth k0 on.
+func (dst *Packed) panels(k0 int) panels {
+	return panels{values: from(dst.values, k0*active.panel), stride: dst.k * active.panel, depth: active.panel}
+}
+
+// lay makes sure that the values have been laid out.
+func (dst *Packed) lay() {
+	n, k, s := dst.n, dst.k, &dst.source
+	if !s.waits || s.packed {
+		return
+	}
+	s.packed = true
 	if n > narrow {
-		pack(&dst.values, transB, n, 0, k, b, ldb)
+		pack(&dst.values, s.transB, n, 0, k, s.b, s.ldb)
 		return
 	}
 	dst.values = grow(&dst.values, n*k)
-	if !transB {
-		columns(dst.values, n, k, b, ldb)
+	if !s.transB {
+		columns(dst.values, n, k, s.b, s.ldb)
 		return
 	}
 	for j := range n {
-		copy(dst.values[j*k:(j+1)*k], from(b, j*ldb))
+		copy(dst.values[j*k:(j+1)*k], from(s.b, j*s.ldb))
 	}
 }
 
@@ -94,17 +96,15 @@ func (w *Workspace) GemmPacked(transA bool, m int, a []float32, lda int, b *Pack
 		w.matrixProduct(&g, b.parts)
 		return
 	}
-	b.panels()
+	b.lay()
 	switch {
 	case m == 0 || b.n == 0:
 	case b.n <= narrow:
 		w.narrowProduct(&g, b.values, b.k)
 	case m == 1 && b.k <= depthBlock:
-		w.row(&g, b)
+		w.fewRows(&g, b.panels(0), true)
 	default:
-		w.blocks(&g, func(k0, _ int) panels {
-			return panels{values: b.values[k0*active.panel:], stride: b.k * active.panel, depth: active.panel}
-		})
+		w.blocks(&g, func(k0, _ int) panels { return b.panels(k0) })
 	}
 }
 
