@@ -61,11 +61,6 @@ func (dst *Packed) split(scratch *[]float32) {
 	}
 }
 
-// panels are the values from depth k0 on.
-func (dst *Packed) panels(k0 int) panels {
-	return panels{values: from(dst.values, k0*active.panel), stride: dst.k * active.panel, depth: active.panel}
-}
-
 // lay makes sure that the values have been laid out.
 func (dst *Packed) lay() {
 	n, k, s := dst.n, dst.k, &dst.source
@@ -102,9 +97,11 @@ func (w *Workspace) GemmPacked(transA bool, m int, a []float32, lda int, b *Pack
 	case b.n <= narrow:
 		w.narrowProduct(&g, b.values, b.k)
 	case m == 1 && b.k <= depthBlock:
-		w.fewRows(&g, b.panels(0), true)
+		w.row(&g, b)
 	default:
-		w.blocks(&g, func(k0, _ int) panels { return b.panels(k0) })
+		w.blocks(&g, func(k0, _ int) panels {
+			return panels{values: b.values[k0*active.panel:], stride: b.k * active.panel, depth: active.panel}
+		})
 	}
 }
 
