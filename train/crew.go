@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // A crew runs lanes side by side: the first on the caller's goroutine, each
@@ -25,12 +26,12 @@ type hand struct {
 // hire starts the goroutines.
 func hire(lanes []*lane) *crew {
 	c := &crew{lanes: lanes, errs: make([]error, len(lanes))}
-	spins := spinsBeforeSleep
+	look := mostLook
 	if runtime.GOMAXPROCS(0) < len(lanes) {
-		spins = 0 // the one that is waited for needs the core
+		look = 0 // the one that is waited for needs the core
 	}
 	for i := range lanes[1:] {
-		h := &hand{start: newSignal(spins), done: newSignal(spins)}
+		h := &hand{start: newSignal(look), done: newSignal(look)}
 		c.hands = append(c.hands, h)
 		go c.work(h, i+1)
 	}
@@ -83,21 +84,30 @@ func (c *crew) dismiss() {
 
 // A signal passes the turn from one goroutine to another. A step of training
 // takes some 100 µs and passes the turn several times, and waking a sleeping
-// goroutine takes 5 µs and more: so who waits looks for a while before it
-// sleeps.
+// goroutine takes 5 µs, or 100 where the core sleeps too and is a virtual one:
+// so who waits looks for as long as that before it sleeps, and for less where
+// looking has been in vain: there others may need the core.
 type signal struct {
 	sent   atomic.Uint32
 	taken  uint32 // of the receiver
 	asleep atomic.Bool
 	wake   chan struct{} // holds one
-	spins  int
+	look   time.Duration // before sleeping
+	most   time.Duration // of look
 	_      [64]byte // two signals on one cache line would slow each other down
 }
 
-// spinsBeforeSleep is about 50 µs of looking.
-const spinsBeforeSleep = 50_000
+const (
+	leastLook = 10 * time.Microsecond
+	mostLook  = 200 * time.Microsecond
+	looks     = 1000 // between two looks at the clock
+)
 
-func newSignal(spins int) signal { return signal{wake: make(chan struct{}, 1), spins: spins} }
+// newSignal returns a signal whose receiver looks for so long at most, or not at
+// all.
+func newSignal(most time.Duration) signal {
+	return signal{wake: make(chan struct{}, 1), look: most, most: most}
+}
 
 // send passes a turn on. The last one must have been taken.
 func (s *signal) send() {
@@ -110,10 +120,16 @@ func (s *signal) send() {
 // wait takes a turn.
 func (s *signal) wait() {
 	defer func() { s.taken++ }()
-	for range s.spins {
-		if s.sent.Load() != s.taken {
-			return
+	if s.most > 0 {
+		for start := time.Now(); time.Since(start) < s.look; {
+			for range looks {
+				if s.sent.Load() != s.taken {
+					s.look = min(2*s.look, s.most)
+					return
+				}
+			}
 		}
+		s.look = max(s.look/2, leastLook)
 	}
 	for {
 		s.asleep.Store(true)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // TestCrewRunsEveryLane passes the turn many times, with and without rests
@@ -39,8 +40,8 @@ func TestCrewRunsEveryLane(t *testing.T) {
 // TestSignalWakesSleepers takes turns that come while the receiver looks and
 // while it sleeps.
 func TestSignalWakesSleepers(t *testing.T) {
-	for _, spins := range []int{0, 1, 1000} {
-		there, back := newSignal(spins), newSignal(0)
+	for _, look := range []time.Duration{0, 1, mostLook} {
+		there, back := newSignal(look), newSignal(0)
 		var turns atomic.Int64
 		go func() {
 			for range 2000 {
@@ -53,7 +54,7 @@ func TestSignalWakesSleepers(t *testing.T) {
 			there.send()
 			back.wait()
 			if got := turns.Load(); got != int64(i+1) {
-				t.Fatalf("spins %d: %d turns after %d signals", spins, got, i+1)
+				t.Fatalf("looking for %v: %d turns after %d signals", look, got, i+1)
 			}
 		}
 	}

@@ -19,10 +19,10 @@ func xgetbv() (eax uint32)
 //go:noescape
 func transpose8(dst *float32, ldd int, src *float32, lds int, blocks int)
 
-// matrixBlocks computes count blocks of 32 x 32 values of c = [c +] a·b over steps of 32 of depth, from operands that splitPairs laid out.
+// matrixPanels computes panels of count blocks of 32 x 32 values of c = start + a·b over steps of 32 of depth, from operands that splitPairs laid out. Without start sums begin at zero; one whose rows lie no values apart is the same for all rows.
 //
 //go:noescape
-func matrixBlocks(count int, steps int, a *uint32, b *uint32, c *float32, ldc int, load int)
+func matrixPanels(panels int, count int, steps int, a *uint32, b *uint32, c *float32, ldc int, start *float32, lds int)
 
 // splitPairs splits count rows of 16 pairs into two bfloat16 parts: the values rounded, and what is left of them rounded. A pair is a value and the one second values further on; rows of src lie stride values apart. Of the first ones of a row only first are read, of the second ones only last: the others are zero. The parts of a pair are a word each, the second value's in its upper half. Rows of them follow one another; the parts lie as many bytes apart as 32 rows take.
 //

@@ -93,50 +93,58 @@ block:
 	VZEROUPPER
 	RET
 
-// func matrixBlocks(count int, steps int, a *uint32, b *uint32, c *float32, ldc int, load int)
-TEXT ·matrixBlocks(SB), NOSPLIT, $0-56
+// func matrixPanels(panels int, count int, steps int, a *uint32, b *uint32, c *float32, ldc int, start *float32, lds int)
+TEXT ·matrixPanels(SB), NOSPLIT, $0-72
 	LEAQ tiles<>+0(SB), AX
 
 	// LDTILECFG (AX)
 	LONG $0x4978e2c4
 	BYTE $0x00
-	MOVQ count+0(FP), BX
-	MOVQ steps+8(FP), CX
-	MOVQ a+16(FP), SI
-	MOVQ b+24(FP), R8
-	MOVQ c+32(FP), R9
-	MOVQ ldc+40(FP), R11
-	MOVQ load+48(FP), R12
+	MOVQ panels+0(FP), AX
+	MOVQ steps+16(FP), CX
+	MOVQ b+32(FP), DI
+	MOVQ c+40(FP), R10
+	MOVQ ldc+48(FP), R11
+	MOVQ start+56(FP), R8
+	MOVQ lds+64(FP), R9
 	SHLQ $0x02, R11
+	SHLQ $0x02, R9
 	MOVQ $0x00000040, R13
 
+panel:
+	MOVQ a+24(FP), SI
+	MOVQ count+8(FP), BX
+
 block:
-	MOVQ  R11, R10
-	SHLQ  $0x04, R10
-	ADDQ  R9, R10
-	TESTQ R12, R12
+	TESTQ R8, R8
 	JZ    fresh
+	MOVQ  R9, R12
+	SHLQ  $0x04, R12
+	ADDQ  R8, R12
 
-	// TILELOADD T0, 0(R9)(R11*1)
+	// TILELOADD T0, 0(R8)(R9*1)
 	LONG $0x4b7b82c4
-	LONG $0x00001984
+	LONG $0x00000884
 	WORD $0x0000
 
-	// TILELOADD T1, 64(R9)(R11*1)
+	// TILELOADD T1, 64(R8)(R9*1)
 	LONG $0x4b7b82c4
-	LONG $0x0040198c
+	LONG $0x0040088c
 	WORD $0x0000
 
-	// TILELOADD T2, 0(R10)(R11*1)
+	// TILELOADD T2, 0(R12)(R9*1)
 	LONG $0x4b7b82c4
-	LONG $0x00001a94
+	LONG $0x00000c94
 	WORD $0x0000
 
-	// TILELOADD T3, 64(R10)(R11*1)
+	// TILELOADD T3, 64(R12)(R9*1)
 	LONG $0x4b7b82c4
-	LONG $0x00401a9c
+	LONG $0x00400c9c
 	WORD $0x0000
-	JMP  start
+	MOVQ R9, R8
+	SHLQ $0x04, R8
+	ADDQ R12, R8
+	JMP  sum
 
 fresh:
 	// TILEZERO T0
@@ -155,8 +163,7 @@ fresh:
 	LONG $0x497be2c4
 	BYTE $0xd8
 
-start:
-	MOVQ R8, DI
+sum:
 	MOVQ CX, DX
 
 depth:
@@ -251,31 +258,52 @@ depth:
 	ADDQ $0x00001000, DI
 	DECQ DX
 	JNZ  depth
+	MOVQ R11, R12
+	SHLQ $0x04, R12
+	ADDQ R10, R12
 
-	// TILESTORED T0, 0(R9)(R11*1)
+	// TILESTORED T0, 0(R10)(R11*1)
 	LONG $0x4b7a82c4
-	LONG $0x00001984
+	LONG $0x00001a84
 	WORD $0x0000
 
-	// TILESTORED T1, 64(R9)(R11*1)
+	// TILESTORED T1, 64(R10)(R11*1)
 	LONG $0x4b7a82c4
-	LONG $0x0040198c
+	LONG $0x00401a8c
 	WORD $0x0000
 
-	// TILESTORED T2, 0(R10)(R11*1)
+	// TILESTORED T2, 0(R12)(R11*1)
 	LONG $0x4b7a82c4
-	LONG $0x00001a94
+	LONG $0x00001c94
 	WORD $0x0000
 
-	// TILESTORED T3, 64(R10)(R11*1)
-	LONG $0x4b7a82c4
-	LONG $0x00401a9c
-	WORD $0x0000
-	MOVQ R11, DX
-	SHLQ $0x05, DX
-	ADDQ DX, R9
-	DECQ BX
-	JNZ  block
+	// TILESTORED T3, 64(R12)(R11*1)
+	LONG   $0x4b7a82c4
+	LONG   $0x00401c9c
+	WORD   $0x0000
+	MOVQ   R11, R10
+	SHLQ   $0x04, R10
+	ADDQ   R12, R10
+	IMUL3Q $0x00001000, CX, DX
+	SUBQ   DX, DI
+	DECQ   BX
+	JNZ    block
+	ADDQ   DX, DI
+	MOVQ   count+8(FP), BX
+	SHLQ   $0x05, BX
+	MOVQ   BX, DX
+	IMULQ  R11, DX
+	SUBQ   DX, R10
+	ADDQ   $0x00000080, R10
+	TESTQ  R8, R8
+	JZ     moved
+	IMULQ  R9, BX
+	SUBQ   BX, R8
+	ADDQ   $0x00000080, R8
+
+moved:
+	DECQ AX
+	JNZ  panel
 
 	// TILERELEASE
 	LONG $0x4978e2c4

@@ -24,7 +24,7 @@ import "unsafe"
 // pairs of 16 columns of op(b).
 type matrixUnit struct {
 	split  func(dst *uint32, src *float32, stride, second, count, first, last int)
-	blocks func(count, steps int, a, b *uint32, c *float32, ldc, load int)
+	panels func(panels, count, steps int, a, b *uint32, c *float32, ldc int, start *float32, lds int)
 	finish func(c *float32, ldc int, sums *float32, lds int, bias *float32, rows, mode, first, last int)
 }
 
@@ -135,41 +135,50 @@ func (w *Workspace) matrixProduct(g *product, b []uint32) {
 		} else {
 			u.splitRows(w.left, g.a[i*g.aRow:], g.aRow, count, g.k)
 		}
-		for j := 0; j < g.n; j += matrixBlock {
-			w.matrixPanel(g, b[j/matrixBlock*steps*stepWords:], i, count, j)
-		}
+		rest, beside := count%matrixBlock, g.n%matrixBlock
+		w.matrixPart(g, b, i, 0, count-rest, 0, g.n-beside)
+		w.matrixPart(g, b, i, count-rest, rest, 0, g.n-beside)
+		w.matrixPart(g, b, i, 0, count, g.n-beside, beside)
 	}
 }
 
-// matrixPanel computes one panel of columns of count rows from i on, whose left
-// operand has been split. Whole blocks are summed where they belong, the others
-// in scratch memory.
-func (w *Workspace) matrixPanel(g *product, b []uint32, i, count, j int) {
-	u, steps := active.matrix, blocksOf(g.k)
-	cols, whole := min(matrixBlock, g.n-j), 0
-	if cols == matrixBlock {
-		whole = count / matrixBlock
+// matrixPart computes rows from row on and columns from j on of the rows from i
+// on, whose left operand has been split. Whole blocks are summed where they
+// belong, others in scratch memory.
+func (w *Workspace) matrixPart(g *product, b []uint32, i, row, rows, j, cols int) {
+	if rows == 0 || cols == 0 {
+		return
 	}
-	load, mode := 0, int(g.act)<<1
-	if g.accumulate {
-		load = 1
-	}
-	var bias *float32
-	if g.bias != nil {
-		bias = &g.bias[j]
-	}
-	if whole > 0 {
-		c := &g.c[i*g.ldc+j]
-		u.blocks(whole, steps, &w.left[0], &b[0], c, g.ldc, load)
-		if bias != nil || mode != 0 {
-			u.finish(c, g.ldc, c, g.ldc, bias, whole*matrixBlock, mode, half, half)
+	u, steps, panels, blocks := active.matrix, blocksOf(g.k), blocksOf(cols), blocksOf(rows)
+	left, right := &w.left[row/matrixBlock*steps*stepWords], &b[j/matrixBlock*steps*stepWords]
+	c, bias, mode := g.c[(i+row)*g.ldc+j:], g.bias, int(g.act)<<1
+	sums, lds := c, g.ldc
+	if rows%matrixBlock == 0 && cols%matrixBlock == 0 {
+		switch {
+		case g.accumulate:
+			u.panels(panels, blocks, steps, left, right, &c[0], g.ldc, &c[0], g.ldc)
+		case bias != nil:
+			u.panels(panels, blocks, steps, left, right, &c[0], g.ldc, &bias[j], 0)
+			bias = nil
+		default:
+			u.panels(panels, blocks, steps, left, right, &c[0], g.ldc, nil, 0)
+		}
+		if bias == nil && mode == 0 {
+			return
+		}
+	} else {
+		lds = panels * matrixBlock
+		sums = grow(&w.sums, blocks*matrixBlock*lds)
+		u.panels(panels, blocks, steps, left, right, &sums[0], lds, nil, 0)
+		if g.accumulate {
+			mode |= 1
 		}
 	}
-	if rest := count - whole*matrixBlock; rest > 0 {
-		blocks := blocksOf(rest)
-		w.sums = grow(&w.sums, blocks*matrixBlock*matrixBlock)
-		u.blocks(blocks, steps, &w.left[whole*steps*stepWords], &b[0], &w.sums[0], matrixBlock, 0)
-		u.finish(&g.c[(i+whole*matrixBlock)*g.ldc+j], g.ldc, &w.sums[0], matrixBlock, bias, rest, mode|load,
-			min(half, cols), max(cols-half, 0))
+	for at := 0; at < cols; at += matrixBlock {
+		var b *float32
+		if bias != nil {
+			b = &bias[j+at]
+		}
+		u.finish(&c[at], g.ldc, &sums[at], lds, b, rows, mode, min(half, cols-at), min(max(cols-at-half, 0), half))
 	}
 }

@@ -38,9 +38,7 @@ func BenchmarkMatrix(b *testing.B) {
 			w.GemmPacked(g.transA, g.m, d.a, d.lda, &p, d.c, d.ldc, nil, Identity, g.accumulate)
 			pr := newProduct("gemm", g.transA, g.m, g.n, g.k, d.a, d.lda, d.c, d.ldc, nil, Identity, g.accumulate)
 			benchFlops(b, 2*g.m*g.n*g.k, func() {
-				for j := 0; j < g.n; j += matrixBlock {
-					w.matrixPanel(&pr, p.parts[j/matrixBlock*blocksOf(g.k)*stepWords:], 0, g.m, j)
-				}
+				w.matrixPart(&pr, p.parts, 0, 0, g.m, 0, g.n)
 			})
 		})
 		b.Run(name+"/left", func(b *testing.B) {

@@ -13,7 +13,7 @@ func main() {
 	cpuid()
 	xgetbv()
 	transpose8()
-	matrixBlocks()
+	matrixPanels()
 	splitPairs()
 	finishRows()
 	for _, v := range []isa{avx512, avx2} {

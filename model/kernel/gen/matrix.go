@@ -101,43 +101,48 @@ const (
 	tileBytes = 1024
 	partBytes = 2 * tileBytes
 	stepBytes = 2 * partBytes
+
+	matrixBlockBytes = 4 * 32 // of a row of one block of results
 )
 
-// matrixBlocks writes the products of blocks of 32 rows, one below the other,
-// with one panel of 32 columns.
-func matrixBlocks() {
-	function("matrixBlocks", "func(count, steps int, a, b *uint32, c *float32, ldc, load int)", "computes count blocks of 32 x 32 values of c = [c +] a·b over steps of 32 of depth, from operands that splitPairs laid out.")
-	count, steps, left := reg.RBX, reg.RCX, reg.RDX
-	a, bStart, b := reg.RSI, reg.R8, reg.RDI
-	c, lower, ldc, load, line := reg.R9, reg.R10, reg.R11, reg.R12, reg.R13
+// matrixPanels writes the products of blocks of 32 rows, one below the other,
+// with panels of 32 columns, side by side. All of them share what it takes to
+// set the unit up, which is as long as a dozen products of tiles.
+func matrixPanels() {
+	function("matrixPanels", "func(panels, count, steps int, a, b *uint32, c *float32, ldc int, start *float32, lds int)", "computes panels of count blocks of 32 x 32 values of c = start + a·b over steps of 32 of depth, from operands that splitPairs laid out. Without start sums begin at zero; one whose rows lie no values apart is the same for all rows.")
+	panels, blocks, steps, left := reg.RAX, reg.RBX, reg.RCX, reg.RDX
+	a, b, line := reg.RSI, reg.RDI, reg.R13
+	start, lds, c, ldc, lower := reg.R8, reg.R9, reg.R10, reg.R11, reg.R12
 	tileConfigure()
-	Load(Param("count"), count)
+	Load(Param("panels"), panels)
 	Load(Param("steps"), steps)
-	Load(Param("a"), a)
-	Load(Param("b"), bStart)
+	Load(Param("b"), b)
 	Load(Param("c"), c)
 	Load(Param("ldc"), ldc)
-	Load(Param("load"), load)
+	Load(Param("start"), start)
+	Load(Param("lds"), lds)
 	SHLQ(U8(2), ldc)
+	SHLQ(U8(2), lds)
 	MOVQ(U32(64), line)
+	Label("panel")
+	Load(Param("a"), a)
+	Load(Param("count"), blocks)
 	Label("block")
-	MOVQ(ldc, lower)
-	SHLQ(U8(4), lower)
-	ADDQ(c, lower)
-	TESTQ(load, load)
+	TESTQ(start, start)
 	JZ(LabelRef("fresh"))
-	for i, from := range []reg.Register{c, lower} {
+	nextTile(start, lds, lower)
+	for i, from := range []reg.Register{start, lower} {
 		for j := range 2 {
-			tileLoad(tmm(2*i+j), from, ldc, 64*j)
+			tileLoad(tmm(2*i+j), from, lds, 64*j)
 		}
 	}
-	JMP(LabelRef("start"))
+	nextTile(lower, lds, start)
+	JMP(LabelRef("sum"))
 	Label("fresh")
 	for t := range tmm(4) {
 		tileZero(t)
 	}
-	Label("start")
-	MOVQ(bStart, b)
+	Label("sum")
 	MOVQ(steps, left)
 	Label("depth")
 	matrixStep(a, b, line)
@@ -145,18 +150,42 @@ func matrixBlocks() {
 	ADDQ(U32(stepBytes), b)
 	DECQ(left)
 	JNZ(LabelRef("depth"))
+	nextTile(c, ldc, lower)
 	for i, to := range []reg.Register{c, lower} {
 		for j := range 2 {
 			tileStore(tmm(2*i+j), to, ldc, 64*j)
 		}
 	}
-	MOVQ(ldc, left)
-	SHLQ(U8(5), left)
-	ADDQ(left, c)
-	DECQ(count)
+	nextTile(lower, ldc, c)
+	IMUL3Q(U32(stepBytes), steps, left)
+	SUBQ(left, b)
+	DECQ(blocks)
 	JNZ(LabelRef("block"))
+	// To the next panel, and back to its first row.
+	ADDQ(left, b)
+	Load(Param("count"), blocks)
+	SHLQ(U8(5), blocks)
+	MOVQ(blocks, left)
+	IMULQ(ldc, left)
+	SUBQ(left, c)
+	ADDQ(U32(matrixBlockBytes), c)
+	TESTQ(start, start)
+	JZ(LabelRef("moved"))
+	IMULQ(lds, blocks)
+	SUBQ(blocks, start)
+	ADDQ(U32(matrixBlockBytes), start)
+	Label("moved")
+	DECQ(panels)
+	JNZ(LabelRef("panel"))
 	tileRelease()
 	RET()
+}
+
+// nextTile sets next to the tile below the one at.
+func nextTile(at, stride, next reg.Register) {
+	MOVQ(stride, next)
+	SHLQ(U8(4), next)
+	ADDQ(at, next)
 }
 
 // matrixStep adds three of the four products of parts: the fourth is less than
