@@ -46,13 +46,14 @@ func (o *operation) pack(i int, transposed bool, n, k int, w []float32, stride i
 }
 
 // preactivation turns dout (rows, width) into the gradient before dropout and
-// activation, and adds that up into the gradient of the bias.
+// activation, where it stands, since nobody else reads it, and adds that up into
+// the gradient of the bias.
 func (o *operation) preactivation(dbias []float32, rows, width int) []float32 {
+	dz, scale := o.dout, float32(1)
 	if o.node.Activation == model.Identity {
-		kernel.AddColumnSums(dbias, o.dout, rows, width)
-		return o.dout
+		kernel.AddColumnSums(dbias, dz, rows, width)
+		return dz
 	}
-	dz, dy, scale := o.need(0, len(o.out)), o.dout, float32(1)
 	switch rate := o.lane.dropout; {
 	case rate == 0:
 	case o.node.Activation == model.ReLU: // what fell is zero, as is what has no slope
@@ -60,10 +61,9 @@ func (o *operation) preactivation(dbias []float32, rows, width int) []float32 {
 	default:
 		// Where dropout made the output zero the gradient is zero already; elsewhere
 		// it kept the sign, which is all that the activation's slope depends on.
-		o.drop(dz, dy)
-		dy = dz
+		o.drop(dz, dz)
 	}
-	kernel.ActivationBackwardSums(dz, dbias, dy, o.out, rows, width, activation(o.node), scale)
+	kernel.ActivationBackwardSums(dz, dbias, dz, o.out, rows, width, activation(o.node), scale)
 	return dz
 }
 
@@ -153,7 +153,7 @@ func ensembleDense(o *operation) {
 	}
 	members, in, out := o.ensembleShape()
 	chunk := ensembleChunk(members)
-	scaled := o.need(1, chunk*members*in)
+	scaled := o.need(0, chunk*members*in)
 	w := o.pack(0, false, out, in, o.in[2], out)
 	for first := 0; first < o.rows; first += chunk {
 		rows := min(chunk, o.rows-first)
@@ -186,14 +186,14 @@ func ensembleDenseBackward(o *operation) {
 	members, in, out := o.ensembleShape()
 	dz := o.preactivation(o.din[3], o.rows*members, out)
 	chunk := ensembleChunk(members)
-	scaled, dscaled := o.need(1, chunk*members*in), o.need(2, chunk*members*in)
+	scaled, dscaled := o.need(0, chunk*members*in), o.need(1, chunk*members*in)
 	wt := o.pack(1, true, in, out, o.in[2], out)
 	dx, dr := o.din[0], o.din[1]
 	if dx == nil {
-		dx = o.need(3, o.rows*in)
+		dx = o.need(2, o.rows*in)
 	}
 	if dr == nil {
-		dr = o.need(4, members*in)
+		dr = o.need(3, members*in)
 	}
 	clear(dx)
 	for first := 0; first < o.rows; first += chunk {

@@ -40,7 +40,7 @@ func (w *Workspace) Gemm(transA, transB bool, m, n, k int, a []float32, lda int,
 	case m <= active.tileRows && !transB:
 		w.fewRows(&g, b, ldb)
 	case w.onMatrix(m, n, k):
-		active.matrix.splitRight(&w.right, &w.pack, transB, n, k, b, ldb)
+		active.matrix.splitRight(&w.right, transB, n, k, b, ldb)
 		w.matrixProduct(&g, w.right)
 	case !transB && w.Direct(m, n, k):
 		w.blocks(&g, func(k0, _ int) panels { return unpacked(b, ldb, k0) })

@@ -29,6 +29,11 @@ func matrixPanels(panels int, count int, steps int, a *uint32, b *uint32, c *flo
 //go:noescape
 func splitPairs(dst *uint32, src *float32, stride int, second int, count int, first int, last int)
 
+// turnTiles transposes count tiles of 16 x 16 words, which lie apart words from one another.
+//
+//go:noescape
+func turnTiles(tiles *uint32, count int, apart int)
+
 // finishRows writes rows of c = [c +] sums [+ bias], then act. A row has first values, at most 16, and then last ones. Mode is that of tiles.
 //
 //go:noescape

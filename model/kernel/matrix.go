@@ -24,6 +24,7 @@ import "unsafe"
 // pairs of 16 columns of op(b).
 type matrixUnit struct {
 	split  func(dst *uint32, src *float32, stride, second, count, first, last int)
+	turn   func(tiles *uint32, count, apart int)
 	panels func(panels, count, steps int, a, b *uint32, c *float32, ldc int, start *float32, lds int)
 	finish func(c *float32, ldc int, sums *float32, lds int, bias *float32, rows, mode, first, last int)
 }
@@ -63,36 +64,22 @@ func aligned(buf *[]uint32, n int) []uint32 {
 	return (*buf)[:n]
 }
 
-// splitRows lays the first rows of a (rows, k) out as the left operand.
-func (u *matrixUnit) splitRows(dst []uint32, a []float32, lda, rows, k int) {
+// layOut splits an operand of n rows, or columns, and depth k. Along says whether
+// its values follow one another in depth; x's rows lie ldx apart.
+func (u *matrixUnit) layOut(dst []uint32, left, along bool, n, k int, x []float32, ldx int) {
 	steps := blocksOf(k)
-	for i := 0; i < rows; i += matrixBlock {
+	for i := 0; i < n; i += half {
+		at, count := i/matrixBlock*steps*stepWords+i%matrixBlock*half, min(half, n-i)
 		for s := range steps {
-			k0 := s * matrixBlock
-			u.split(&dst[(i/matrixBlock*steps+s)*stepWords], &a[i*lda+k0], lda, half, min(matrixBlock, rows-i),
-				min(half, k-k0), max(min(half, k-k0-half), 0))
-		}
-	}
-}
-
-// splitTransposed is splitRows of a stored (k, rows), by way of scratch.
-func (u *matrixUnit) splitTransposed(dst []uint32, scratch *[]float32, a []float32, lda, rows, k int) {
-	stride := k + half // rows a power of two apart would compete for a few places in the cache
-	*scratch = grow(scratch, matrixBlock*stride)
-	for i := 0; i < rows; i += matrixBlock {
-		count := min(matrixBlock, rows-i)
-		active.transpose(*scratch, stride, a[i:], lda, k, count)
-		u.splitRows(dst[i/matrixBlock*blocksOf(k)*stepWords:], *scratch, stride, count, k)
-	}
-}
-
-// splitColumns lays b (k, n) out as the right operand.
-func (u *matrixUnit) splitColumns(dst []uint32, b []float32, ldb, n, k int) {
-	steps := blocksOf(k)
-	for j := 0; j < n; j += half {
-		at, cols := j/matrixBlock*steps*stepWords+j%matrixBlock*half, min(half, n-j)
-		for s := range steps {
-			u.splitPanel(dst[at+s*stepWords:], b[s*matrixBlock*ldb+j:], ldb, cols, k-s*matrixBlock)
+			tile, k0 := dst[at+s*stepWords:], s*matrixBlock
+			if along {
+				u.split(&tile[0], &x[i*ldx+k0], ldx, half, count, min(half, k-k0), max(min(half, k-k0-half), 0))
+			} else {
+				u.splitPanel(tile, x[k0*ldx+i:], ldx, count, k-k0)
+			}
+			if left != along {
+				u.turn(&tile[0], 2, partWords)
+			}
 		}
 	}
 }
@@ -112,15 +99,9 @@ func (u *matrixUnit) splitPanel(dst []uint32, b []float32, ldb, cols, k int) {
 }
 
 // splitRight lays op(b) (k, n) out, in dst's memory where that suffices.
-func (u *matrixUnit) splitRight(dst *[]uint32, scratch *[]float32, transB bool, n, k int, b []float32, ldb int) {
+func (u *matrixUnit) splitRight(dst *[]uint32, transB bool, n, k int, b []float32, ldb int) {
 	*dst = aligned(dst, blocksOf(n)*blocksOf(k)*stepWords)
-	if transB {
-		stride := (n + half - 1) / half * half
-		*scratch = grow(scratch, k*stride)
-		active.transpose(*scratch, stride, b, ldb, n, k)
-		b, ldb = *scratch, stride
-	}
-	u.splitColumns(*dst, b, ldb, n, k)
+	u.layOut(*dst, false, transB, n, k, b, ldb)
 }
 
 // matrixProduct computes a product with a split right operand.
@@ -130,11 +111,7 @@ func (w *Workspace) matrixProduct(g *product, b []uint32) {
 	for i := 0; i < g.m; i += rows {
 		count := min(rows, g.m-i)
 		w.left = aligned(&w.left, blocksOf(count)*steps*stepWords)
-		if g.transposed() {
-			u.splitTransposed(w.left, &w.pack, g.a[i:], g.aDepth, count, g.k)
-		} else {
-			u.splitRows(w.left, g.a[i*g.aRow:], g.aRow, count, g.k)
-		}
+		u.layOut(w.left, true, !g.transposed(), count, g.k, g.a[i*g.aRow:], max(g.aRow, g.aDepth))
 		rest, beside := count%matrixBlock, g.n%matrixBlock
 		w.matrixPart(g, b, i, 0, count-rest, 0, g.n-beside)
 		w.matrixPart(g, b, i, count-rest, rest, 0, g.n-beside)

@@ -45,16 +45,12 @@ func BenchmarkMatrix(b *testing.B) {
 			w := Workspace{Matrix: true}
 			w.left = aligned(&w.left, blocksOf(g.m)*blocksOf(g.k)*stepWords)
 			measure(b, func() {
-				if g.transA {
-					active.matrix.splitTransposed(w.left, &w.pack, d.a, d.lda, g.m, g.k)
-				} else {
-					active.matrix.splitRows(w.left, d.a, d.lda, g.m, g.k)
-				}
+				active.matrix.layOut(w.left, true, !g.transA, g.m, g.k, d.a, d.lda)
 			})
 		})
 		b.Run(name+"/right", func(b *testing.B) {
 			w := Workspace{Matrix: true}
-			measure(b, func() { active.matrix.splitRight(&w.right, &w.pack, false, g.n, g.k, d.b, d.ldb) })
+			measure(b, func() { active.matrix.splitRight(&w.right, false, g.n, g.k, d.b, d.ldb) })
 		})
 	}
 }

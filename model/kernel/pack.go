@@ -54,9 +54,9 @@ func Pack(dst *Packed, transB bool, n, k int, b []float32, ldb int) {
 }
 
 // split makes sure that a deferred operand has been split for the matrix unit.
-func (dst *Packed) split(scratch *[]float32) {
+func (dst *Packed) split() {
 	if s := &dst.source; !s.inParts {
-		active.matrix.splitRight(&dst.parts, scratch, s.transB, dst.n, dst.k, s.b, s.ldb)
+		active.matrix.splitRight(&dst.parts, s.transB, dst.n, dst.k, s.b, s.ldb)
 		s.inParts = true
 	}
 }
@@ -87,7 +87,7 @@ func (w *Workspace) GemmPacked(transA bool, m int, a []float32, lda int, b *Pack
 	c []float32, ldc int, bias []float32, act Activation, accumulate bool) {
 	g := newProduct("gemm", transA, m, b.n, b.k, a, lda, c, ldc, bias, act, accumulate)
 	if b.source.waits && w.onMatrix(m, b.n, b.k) {
-		b.split(&w.pack)
+		b.split()
 		w.matrixProduct(&g, b.parts)
 		return
 	}

@@ -6,7 +6,7 @@ func paths() []*path {
 	hasAVX2, hasAVX512 := features()
 	if hasAVX512 && hasMatrix() {
 		p := avx512.path("amx")
-		p.matrix = &matrixUnit{split: splitPairs, panels: matrixPanels, finish: finishRows}
+		p.matrix = &matrixUnit{split: splitPairs, turn: turnTiles, panels: matrixPanels, finish: finishRows}
 		supported = append(supported, p)
 	}
 	if hasAVX512 {

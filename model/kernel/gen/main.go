@@ -15,6 +15,7 @@ func main() {
 	transpose8()
 	matrixPanels()
 	splitPairs()
+	turnTiles()
 	finishRows()
 	for _, v := range []isa{avx512, avx2} {
 		for rows := 1; rows <= v.tileRows; rows++ {

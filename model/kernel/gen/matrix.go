@@ -253,6 +253,51 @@ func storePairs(x [2]reg.VecPhysical, upper reg.VecPhysical, to Mem) {
 	VMOVDQU32(t, to)
 }
 
+// turnTiles writes what turns tiles of 16 x 16 words over.
+func turnTiles() {
+	function("turnTiles", "func(tiles *uint32, count, apart int)", "transposes count tiles of 16 x 16 words, which lie apart words from one another.")
+	tiles, count, apart := arg("tiles"), arg("count"), strideArg("apart")
+	zmm := func(first int) (r [16]reg.VecPhysical) {
+		for i := range r {
+			r[i] = avx512.reg(first + i).(reg.VecPhysical)
+		}
+		return r
+	}
+	r, t := zmm(0), zmm(16)
+	Label("tile")
+	for i := range r {
+		VMOVDQU32(Mem{Base: tiles, Disp: 64 * i}, r[i])
+	}
+	for i := 0; i < 16; i += 2 { // pairs of words of two rows
+		VUNPCKLPS(r[i+1], r[i], t[i])
+		VUNPCKHPS(r[i+1], r[i], t[i+1])
+	}
+	for i := 0; i < 16; i += 4 { // the four words of a column in four rows
+		for j := range 2 {
+			VUNPCKLPD(t[i+j+2], t[i+j], r[i+2*j])
+			VUNPCKHPD(t[i+j+2], t[i+j], r[i+2*j+1])
+		}
+	}
+	const even, odd = 0x88, 0xdd
+	for _, i := range []int{0, 8} { // of eight rows, the first and third column of each kind, and the others
+		for c := range 4 {
+			VSHUFF32X4(U8(even), r[i+4+c], r[i+c], t[i+c])
+			VSHUFF32X4(U8(odd), r[i+4+c], r[i+c], t[i+4+c])
+		}
+	}
+	for c := range 8 {
+		VSHUFF32X4(U8(even), t[8+c], t[c], r[c])
+		VSHUFF32X4(U8(odd), t[8+c], t[c], r[8+c])
+	}
+	for i := range r {
+		VMOVDQU32(r[i], Mem{Base: tiles, Disp: 64 * i})
+	}
+	ADDQ(apart, tiles)
+	DECQ(count)
+	JNZ(LabelRef("tile"))
+	return_()
+}
+
 // finishRows writes the end of a product whose sums are made.
 func finishRows() {
 	function("finishRows", "func(c *float32, ldc int, sums *float32, lds int, bias *float32, rows, mode, first, last int)", "writes rows of c = [c +] sums [+ bias], then act. A row has first values, at most 16, and then last ones. Mode is that of tiles.")
