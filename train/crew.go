@@ -94,7 +94,7 @@ type signal struct {
 	wake   chan struct{} // holds one
 	look   time.Duration // before sleeping
 	most   time.Duration // of look
-	_      [64]byte // two signals on one cache line would slow each other down
+	_      [64]byte      // two signals on one cache line would slow each other down
 }
 
 const (

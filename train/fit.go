@@ -189,8 +189,7 @@ func (t *stepper) gradients(rows []int, number uint64) (loss, weight float64, er
 }
 
 func (t *stepper) runShare(i int, l *lane) error {
-	l.held = false
-	clear(l.gradient.all)
+	l.start(i*t.micro < len(t.rows))
 	t.losses[i], t.weights[i] = 0, 0
 	for m := i; m*t.micro < len(t.rows); m += len(t.losses) {
 		part := t.rows[m*t.micro : min((m+1)*t.micro, len(t.rows))]

@@ -24,6 +24,7 @@ type lane struct {
 
 	nodes  []*G.Node // by model.Node.ID
 	learns []bool    // by model.Node.ID: whether a gradient flows to it
+	filled []bool    // by model.Node.ID: whether the first micro-batch of a batch writes its gradient, instead of adding to it
 
 	fed      []*model.Node        // the inputs that the network has
 	inputs   map[string][]float32 // by name, (rows, width), those of the loss included
@@ -33,9 +34,10 @@ type lane struct {
 
 	examples []int // of the micro-batch, where its rows are journeys
 
-	held    bool    // the parameters are those of the last run
-	dropout float32 // rate; 0 when predicting
-	key     uint64  // of the dropout masks of this micro-batch
+	held    bool        // the parameters are those of the last run, and the gradients hold its share
+	summed  [][]float32 // the gradients that every micro-batch adds to
+	dropout float32     // rate; 0 when predicting
+	key     uint64      // of the dropout masks of this micro-batch
 	source  rand.PCG
 	random  *rand.Rand // reads source, the micro-batch's own stream
 }
@@ -70,7 +72,7 @@ type objective struct {
 func newLane(g *model.Graph, params *parameters, most rows, learn bool, wanted ...string) (*lane, error) {
 	l := &lane{
 		most: most, rows: most, graph: G.NewGraph(),
-		nodes: make([]*G.Node, len(g.Nodes)), learns: make([]bool, len(g.Nodes)),
+		nodes: make([]*G.Node, len(g.Nodes)), learns: make([]bool, len(g.Nodes)), filled: make([]bool, len(g.Nodes)),
 		fed: g.Inputs(), inputs: map[string][]float32{}, outputs: map[string]*operand{},
 	}
 	l.random = rand.New(&l.source)
@@ -89,6 +91,9 @@ func newLane(g *model.Graph, params *parameters, most rows, learn bool, wanted .
 		if err := l.add(n, params); err != nil {
 			return nil, err
 		}
+	}
+	if learn {
+		l.fill(g, needed)
 	}
 	for _, name := range wanted {
 		n := g.Outputs[name]
@@ -191,8 +196,43 @@ func (l *lane) bind(name string, value *tensor.Dense) *G.Node {
 	return G.NewVector(l.graph, tensor.Float32, G.WithName(name), G.WithShape(value.Shape()...), G.WithValue(value))
 }
 
+// fill finds the gradients that one operation writes whole, and those that are
+// added to.
+func (l *lane) fill(g *model.Graph, needed []bool) {
+	readers := make([]int, len(g.Nodes))
+	for _, n := range g.Nodes {
+		if needed[n.ID] {
+			for _, in := range n.In {
+				readers[in.ID]++
+			}
+		}
+	}
+	for _, n := range g.Nodes {
+		if i := rules[n.Op].fills; i > 0 && needed[n.ID] && readers[n.In[i].ID] == 1 {
+			l.filled[n.In[i].ID] = true
+		}
+	}
+	for _, n := range g.Params() {
+		if !l.filled[n.ID] {
+			l.summed = append(l.summed, floats(l.gradient.tensors[n.Name]))
+		}
+	}
+}
+
+// start readies a learning lane for the micro-batches of a batch, if any: the
+// parameters are new ones, and gradients that are added to begin at zero.
+func (l *lane) start(any bool) {
+	l.held = false
+	if !any {
+		clear(l.gradient.all)
+	}
+	for _, gradient := range l.summed {
+		clear(gradient)
+	}
+}
+
 // run evaluates the micro-batch that stands in the inputs. In a learning lane
-// it adds to the gradients and sets the loss.
+// it sets the loss, and adds to the gradients what start left of them.
 func (l *lane) run() error {
 	l.machine.Reset()
 	if err := l.machine.RunAll(); err != nil {

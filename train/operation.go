@@ -173,7 +173,11 @@ func (o *operation) begin() {
 type rule struct {
 	forward  func(o *operation)
 	backward func(o *operation)
+	fills    int // the parameter whose whole gradient backward writes unless it adds to it; 0 for none
 }
+
+// adds says whether operand i, which the rule fills, has a gradient already.
+func (o *operation) adds(i int) bool { return o.lane.held || !o.lane.filled[o.node.In[i].ID] }
 
 // lower adds one operation of the network to the lane's Gorgonia graph.
 func (l *lane) lower(n *model.Node, r rule) (*G.Node, error) {

@@ -9,17 +9,17 @@ import (
 
 // Rules is train's column of the op table.
 var rules = map[model.Op]rule{
-	model.Concat:          {concat, concatBackward},
-	model.Dense:           {dense, denseBackward},
-	model.Embedding:       {embedding, embeddingBackward},
-	model.PiecewiseLinear: {piecewise, piecewiseBackward},
-	model.EnsembleDense:   {ensembleDense, ensembleDenseBackward},
-	model.EnsembleHead:    {ensembleHead, ensembleHeadBackward},
-	model.Sigmoid:         {sigmoid, sigmoidBackward},
-	model.MeanMembers:     {meanMembers, meanMembersBackward},
-	model.Temper:          {temper, temperBackward},
-	model.GRU:             {gru, gruBackward},
-	model.Select:          {selectRows, selectRowsBackward},
+	model.Concat:          {forward: concat, backward: concatBackward},
+	model.Dense:           {forward: dense, backward: denseBackward, fills: 1},
+	model.Embedding:       {forward: embedding, backward: embeddingBackward},
+	model.PiecewiseLinear: {forward: piecewise, backward: piecewiseBackward},
+	model.EnsembleDense:   {forward: ensembleDense, backward: ensembleDenseBackward, fills: 2},
+	model.EnsembleHead:    {forward: ensembleHead, backward: ensembleHeadBackward},
+	model.Sigmoid:         {forward: sigmoid, backward: sigmoidBackward},
+	model.MeanMembers:     {forward: meanMembers, backward: meanMembersBackward},
+	model.Temper:          {forward: temper, backward: temperBackward},
+	model.GRU:             {forward: gru, backward: gruBackward},
+	model.Select:          {forward: selectRows, backward: selectRowsBackward},
 }
 
 // HasRule tells whether train knows the op: a test asks it of every op.
@@ -94,7 +94,7 @@ func copyColumns(dst []float32, dstStride int, src []float32, srcStride, width, 
 
 func dense(o *operation) { o.linear(o.in[1], o.in[2]) }
 
-func denseBackward(o *operation) { o.linearBackward(o.in[1], o.din[1], o.din[2]) }
+func denseBackward(o *operation) { o.linearBackward(1) }
 
 // linear is a linear layer of the first operand.
 func (o *operation) linear(w, bias []float32) {
@@ -108,13 +108,15 @@ func (o *operation) linear(w, bias []float32) {
 	o.drop(o.out, o.out)
 }
 
-func (o *operation) linearBackward(w, dw, dbias []float32) {
+// linearBackward is the way back of linear, whose weight is operand w and bias
+// the one after it.
+func (o *operation) linearBackward(w int) {
 	in, out := o.node.In[0].Width(), o.node.Width()
 	rows := len(o.out) / out
-	dz := o.preactivation(dbias, rows, out)
-	o.lane.work.Gemm(true, false, in, out, rows, o.in[0], in, dz, out, dw, out, nil, kernel.Identity, true)
+	dz := o.preactivation(o.din[w+1], rows, out)
+	o.lane.work.Gemm(true, false, in, out, rows, o.in[0], in, dz, out, o.din[w], out, nil, kernel.Identity, o.adds(w))
 	if dx := o.din[0]; dx != nil {
-		o.lane.work.GemmPacked(false, rows, dz, out, o.pack(1, true, in, out, w, out), dx, in, nil, kernel.Identity, false)
+		o.lane.work.GemmPacked(false, rows, dz, out, o.pack(1, true, in, out, o.in[w], out), dx, in, nil, kernel.Identity, false)
 	}
 }
 
@@ -180,7 +182,7 @@ func ensembleChunk(members int) int {
 
 func ensembleDenseBackward(o *operation) {
 	if o.single() {
-		o.linearBackward(o.in[2], o.din[2], o.din[3])
+		o.linearBackward(2)
 		return
 	}
 	members, in, out := o.ensembleShape()
@@ -200,7 +202,7 @@ func ensembleDenseBackward(o *operation) {
 		rows := min(chunk, o.rows-first)
 		copies, dz := rows*members, dz[first*members*out:]
 		o.scaleRows(scaled, first, rows)
-		o.lane.work.Gemm(true, false, in, out, copies, scaled, in, dz, out, o.din[2], out, nil, kernel.Identity, true)
+		o.lane.work.Gemm(true, false, in, out, copies, scaled, in, dz, out, o.din[2], out, nil, kernel.Identity, first > 0 || o.adds(2))
 		o.lane.work.GemmPacked(false, copies, dz, out, wt, dscaled, in, nil, kernel.Identity, false)
 		for i := range rows {
 			at := (first + i) * in

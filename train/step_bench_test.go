@@ -115,8 +115,7 @@ func (c benchmarkCase) prepare(b testing.TB, threads int) (step, dismiss func())
 	optimiser, learned := newAdamW(crew, 1e-3, 0, 0), params.learn(lanes)
 	optimiser.Scale, optimiser.Average = 1/float64(c.batch), 0
 	share := func(i int, l *lane) error {
-		l.held = false
-		clear(l.gradient.all)
+		l.start(i*c.micro < c.batch)
 		for m := i; m*c.micro < c.batch; m += threads {
 			for name, x := range l.inputs {
 				copy(x, batches[m][name])
