@@ -24,10 +24,10 @@ func transpose8(dst *float32, ldd int, src *float32, lds int, blocks int)
 //go:noescape
 func matrixPanels(panels int, count int, steps int, a *uint32, b *uint32, c *float32, ldc int, start *float32, lds int)
 
-// splitPairs splits count rows of 16 pairs into two bfloat16 parts: the values rounded, and what is left of them rounded. A pair is a value and the one second values further on; rows of src lie stride values apart. Of the first ones of a row only first are read, of the second ones only last: the others are zero. The parts of a pair are a word each, the second value's in its upper half. Rows of them follow one another; the parts lie as many bytes apart as 32 rows take.
+// splitPairs splits steps of count rows of 16 pairs into two bfloat16 parts: the values rounded, and what is left of them rounded. A pair is a value and the one second values further on; rows of src lie stride values apart, and steps across. Of the first ones of a row only first are read, of the second ones only last: the others are zero. The parts of a pair are a word each, the second value's in its upper half. Rows of them follow one another; the parts lie as many bytes apart as 32 rows take.
 //
 //go:noescape
-func splitPairs(dst *uint32, src *float32, stride int, second int, count int, first int, last int)
+func splitPairs(dst *uint32, src *float32, steps int, across int, stride int, second int, count int, first int, last int)
 
 // turnTiles transposes count tiles of 16 x 16 words, which lie apart words from one another.
 //

@@ -320,32 +320,39 @@ DATA tiles<>+48(SB)/8, $0x1010101010101010
 DATA tiles<>+56(SB)/8, $0x0000000000000000
 GLOBL tiles<>(SB), RODATA|NOPTR, $64
 
-// func splitPairs(dst *uint32, src *float32, stride int, second int, count int, first int, last int)
+// func splitPairs(dst *uint32, src *float32, steps int, across int, stride int, second int, count int, first int, last int)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·splitPairs(SB), NOSPLIT, $0-56
-	MOVQ         first+40(FP), AX
+TEXT ·splitPairs(SB), NOSPLIT, $0-72
+	MOVQ         first+56(FP), AX
 	MOVL         $0x0000ffff, CX
 	BZHIL        AX, CX, CX
 	KMOVW        CX, K1
-	MOVQ         last+48(FP), AX
+	MOVQ         last+64(FP), AX
 	MOVL         $0x0000ffff, CX
 	BZHIL        AX, CX, CX
 	KMOVW        CX, K2
 	MOVQ         dst+0(FP), AX
 	MOVQ         src+8(FP), CX
-	MOVQ         stride+16(FP), DX
-	SHLQ         $0x02, DX
-	MOVQ         second+24(FP), BX
+	MOVQ         steps+16(FP), DX
+	MOVQ         across+24(FP), BX
 	SHLQ         $0x02, BX
-	MOVQ         count+32(FP), SI
+	MOVQ         stride+32(FP), SI
+	SHLQ         $0x02, SI
+	MOVQ         second+40(FP), DI
+	SHLQ         $0x02, DI
+	MOVQ         count+48(FP), R8
 	VPBROADCASTD word00008000<>+0(SB), Z30
 	VPBROADCASTD wordffff0000<>+0(SB), Z31
 	VPBROADCASTD word00000033<>+0(SB), Z29
-	ADDQ         CX, BX
+
+step:
+	MOVQ CX, R9
+	MOVQ AX, R10
+	MOVQ R8, R11
 
 row:
-	VMOVUPS.Z   (CX), K1, Z0
-	VMOVUPS.Z   (BX), K2, Z1
+	VMOVUPS.Z   (R9), K1, Z0
+	VMOVUPS.Z   (R9)(DI*1), K2, Z1
 	VPADDD      Z30, Z0, Z2
 	VPANDD      Z31, Z2, Z2
 	VSUBPS      Z2, Z0, Z0
@@ -354,19 +361,22 @@ row:
 	VSUBPS      Z3, Z1, Z1
 	VPSRLD      $0x10, Z2, Z4
 	VPTERNLOGD  $0xf8, Z31, Z3, Z4
-	VMOVDQU32   Z4, (AX)
+	VMOVDQU32   Z4, (R10)
 	VFIXUPIMMPS $0x00, Z29, Z0, Z0
 	VPADDD      Z30, Z0, Z0
 	VFIXUPIMMPS $0x00, Z29, Z1, Z1
 	VPADDD      Z30, Z1, Z1
 	VPSRLD      $0x10, Z0, Z4
 	VPTERNLOGD  $0xf8, Z31, Z1, Z4
-	VMOVDQU32   Z4, 2048(AX)
-	ADDQ        DX, CX
-	ADDQ        DX, BX
-	ADDQ        $0x00000040, AX
-	DECQ        SI
+	VMOVDQU32   Z4, 2048(R10)
+	ADDQ        SI, R9
+	ADDQ        $0x00000040, R10
+	DECQ        R11
 	JNZ         row
+	ADDQ        BX, CX
+	ADDQ        $0x00001000, AX
+	DECQ        DX
+	JNZ         step
 	VZEROUPPER
 	RET
 

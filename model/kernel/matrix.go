@@ -23,7 +23,7 @@ import "unsafe"
 // matrixBlock rows of op(a) of 16 pairs, the depths p and p+16, or twice 16 such
 // pairs of 16 columns of op(b).
 type matrixUnit struct {
-	split  func(dst *uint32, src *float32, stride, second, count, first, last int)
+	split  func(dst *uint32, src *float32, steps, across, stride, second, count, first, last int)
 	turn   func(tiles *uint32, count, apart int)
 	panels func(panels, count, steps int, a, b *uint32, c *float32, ldc int, start *float32, lds int)
 	finish func(c *float32, ldc int, sums *float32, lds int, bias *float32, rows, mode, first, last int)
@@ -69,29 +69,45 @@ func aligned(buf *[]uint32, n int) []uint32 {
 func (u *matrixUnit) layOut(dst []uint32, left, along bool, n, k int, x []float32, ldx int) {
 	steps := blocksOf(k)
 	for i := 0; i < n; i += half {
-		at, count := i/matrixBlock*steps*stepWords+i%matrixBlock*half, min(half, n-i)
-		for s := range steps {
-			tile, k0 := dst[at+s*stepWords:], s*matrixBlock
-			if along {
-				u.split(&tile[0], &x[i*ldx+k0], ldx, half, count, min(half, k-k0), max(min(half, k-k0-half), 0))
-			} else {
-				u.splitPanel(tile, x[k0*ldx+i:], ldx, count, k-k0)
-			}
-			if left != along {
-				u.turn(&tile[0], 2, partWords)
-			}
+		tiles, count := dst[i/matrixBlock*steps*stepWords+i%matrixBlock*half:], min(half, n-i)
+		if along {
+			u.splitAlong(tiles, x[i*ldx:], ldx, count, k)
+		} else {
+			u.splitAcross(tiles, x[i:], ldx, count, k)
+		}
+		if left != along {
+			u.turn(&tiles[0], 2*steps, partWords)
 		}
 	}
 }
 
-// splitPanel splits one step of up to 16 columns, of which k rows are left.
-func (u *matrixUnit) splitPanel(dst []uint32, b []float32, ldb, cols, k int) {
-	both, rows := max(min(half, k-half), 0), min(half, k)
+// splitAlong splits count rows of depth k, at most 16.
+func (u *matrixUnit) splitAlong(dst []uint32, x []float32, ldx, count, k int) {
+	steps, rest := k/matrixBlock, k%matrixBlock
+	if steps > 0 {
+		u.split(&dst[0], &x[0], steps, matrixBlock, ldx, half, count, half, half)
+	}
+	if rest > 0 {
+		u.split(&dst[steps*stepWords], &x[steps*matrixBlock], 1, 0, ldx, half, count, min(half, rest), max(rest-half, 0))
+	}
+}
+
+// splitAcross splits count columns of depth k, at most 16.
+func (u *matrixUnit) splitAcross(dst []uint32, x []float32, ldx, count, k int) {
+	steps, rest := k/matrixBlock, k%matrixBlock
+	if steps > 0 {
+		u.split(&dst[0], &x[0], steps, matrixBlock*ldx, ldx, half*ldx, half, count, count)
+	}
+	if rest == 0 {
+		return
+	}
+	dst, x = dst[steps*stepWords:], x[steps*matrixBlock*ldx:]
+	both, rows := max(rest-half, 0), min(half, rest)
 	if both > 0 {
-		u.split(&dst[0], &b[0], ldb, half*ldb, both, cols, cols)
+		u.split(&dst[0], &x[0], 1, 0, ldx, half*ldx, both, count, count)
 	}
 	if both < rows {
-		u.split(&dst[both*half], &b[both*ldb], ldb, 0, rows-both, cols, 0)
+		u.split(&dst[both*half], &x[both*ldx], 1, 0, ldx, 0, rows-both, count, 0)
 	}
 	for part := range 2 {
 		clear(dst[part*partWords+rows*half : part*partWords+half*half])

@@ -212,35 +212,42 @@ func matrixStep(a, b, line reg.Register) {
 
 // splitPairs writes the two parts of pairs of values.
 func splitPairs() {
-	function("splitPairs", "func(dst *uint32, src *float32, stride, second, count, first, last int)", "splits count rows of 16 pairs into two bfloat16 parts: the values rounded, and what is left of them rounded. A pair is a value and the one second values further on; rows of src lie stride values apart. Of the first ones of a row only first are read, of the second ones only last: the others are zero. The parts of a pair are a word each, the second value's in its upper half. Rows of them follow one another; the parts lie as many bytes apart as 32 rows take.")
+	function("splitPairs", "func(dst *uint32, src *float32, steps, across, stride, second, count, first, last int)", "splits steps of count rows of 16 pairs into two bfloat16 parts: the values rounded, and what is left of them rounded. A pair is a value and the one second values further on; rows of src lie stride values apart, and steps across. Of the first ones of a row only first are read, of the second ones only last: the others are zero. The parts of a pair are a word each, the second value's in its upper half. Rows of them follow one another; the parts lie as many bytes apart as 32 rows take.")
 	v := avx512
 	masks := [2]mask{v.mask(arg("first"), nil), v.mask(arg("last"), nil)}
-	dst, src, stride, second, count := arg("dst"), arg("src"), strideArg("stride"), strideArg("second"), arg("count")
+	dst, src, steps, across, stride, second, count := arg("dst"), arg("src"), arg("steps"), strideArg("across"), strideArg("stride"), strideArg("second"), arg("count")
 	half, upper, plain := reg.Z30, reg.Z31, reg.Z29
 	VPBROADCASTD(constant(0x8000), half)
 	VPBROADCASTD(constant(0xffff0000), upper)
 	VPBROADCASTD(constant(0x33), plain) // one NaN for all
-	ADDQ(src, second)
+	Label("step")
+	from, to, left := GP64(), GP64(), GP64()
+	MOVQ(src, from)
+	MOVQ(dst, to)
+	MOVQ(count, left)
 	Label("row")
 	x, rounded := [2]reg.VecPhysical{reg.Z0, reg.Z1}, [2]reg.VecPhysical{reg.Z2, reg.Z3}
-	v.load(Mem{Base: src}, masks[0], x[0])
-	v.load(Mem{Base: second}, masks[1], x[1])
+	v.load(Mem{Base: from}, masks[0], x[0])
+	v.load(Mem{Base: from, Index: second, Scale: 1}, masks[1], x[1])
 	for i := range x {
 		VPADDD(half, x[i], rounded[i])
 		VPANDD(upper, rounded[i], rounded[i])
 		VSUBPS(rounded[i], x[i], x[i])
 	}
-	storePairs(rounded, upper, Mem{Base: dst})
+	storePairs(rounded, upper, Mem{Base: to})
 	for i := range x {
 		VFIXUPIMMPS(U8(0), plain, x[i], x[i]) // a NaN of all ones would round to zero
 		VPADDD(half, x[i], x[i])
 	}
-	storePairs(x, upper, Mem{Base: dst, Disp: partBytes})
-	ADDQ(stride, src)
-	ADDQ(stride, second)
-	ADDQ(U32(64), dst)
-	DECQ(count)
+	storePairs(x, upper, Mem{Base: to, Disp: partBytes})
+	ADDQ(stride, from)
+	ADDQ(U32(64), to)
+	DECQ(left)
 	JNZ(LabelRef("row"))
+	ADDQ(across, src)
+	ADDQ(U32(stepBytes), dst)
+	DECQ(steps)
+	JNZ(LabelRef("step"))
 	return_()
 }
 
