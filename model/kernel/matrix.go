@@ -145,27 +145,24 @@ func (w *Workspace) matrixPart(g *product, b []uint32, i, row, rows, j, cols int
 	u, steps, panels, blocks := active.matrix, blocksOf(g.k), blocksOf(cols), blocksOf(rows)
 	left, right := &w.left[row/matrixBlock*steps*stepWords], &b[j/matrixBlock*steps*stepWords]
 	c, bias, mode := g.c[(i+row)*g.ldc+j:], g.bias, int(g.act)<<1
-	sums, lds := c, g.ldc
-	if rows%matrixBlock == 0 && cols%matrixBlock == 0 {
-		switch {
-		case g.accumulate:
-			u.panels(panels, blocks, steps, left, right, &c[0], g.ldc, &c[0], g.ldc)
-		case bias != nil:
-			u.panels(panels, blocks, steps, left, right, &c[0], g.ldc, &bias[j], 0)
-			bias = nil
-		default:
-			u.panels(panels, blocks, steps, left, right, &c[0], g.ldc, nil, 0)
-		}
-		if bias == nil && mode == 0 {
-			return
-		}
-	} else {
+	sums, lds, whole := c, g.ldc, rows%matrixBlock == 0 && cols%matrixBlock == 0
+	var start *float32
+	between := 0 // rows of start
+	switch {
+	case !whole:
 		lds = panels * matrixBlock
 		sums = grow(&w.sums, blocks*matrixBlock*lds)
-		u.panels(panels, blocks, steps, left, right, &sums[0], lds, nil, 0)
 		if g.accumulate {
 			mode |= 1
 		}
+	case g.accumulate:
+		start, between = &c[0], g.ldc
+	case bias != nil:
+		start, bias = &bias[j], nil
+	}
+	u.panels(panels, blocks, steps, left, right, &sums[0], lds, start, between)
+	if whole && bias == nil && mode == 0 {
+		return
 	}
 	for at := 0; at < cols; at += matrixBlock {
 		var b *float32
