@@ -169,6 +169,7 @@ type Networks struct {
 	WeightDecay  *float64 `yaml:"weight_decay"`    // 0 is a choice of its own
 	Dropout      *float64 `yaml:"dropout"`         // 0 is a choice of its own
 	Positive     float64  `yaml:"positive_weight"` // of positive examples in the loss; probabilities are corrected for it; default 1
+	Additive     *bool    `yaml:"additive"`        // one more network, that adds up what each column says; false is a choice of its own
 	Ensemble     int      `yaml:"ensemble"`        // independently seeded networks
 	Recurrent    *int     `yaml:"recurrent"`       // further networks that follow the events one by one; 0 is a choice of its own: none
 	State        int      `yaml:"state"`           // units that remember the events

@@ -29,6 +29,7 @@ func table(random *rand.Rand, numeric, bins int) model.Table {
 func architectures(random *rand.Rand) map[string]model.Network {
 	t := table(random, 7, 9)
 	return map[string]model.Network{
+		"additive":      &model.Additive{Table: t, Targets: 3},
 		"mlp":           &model.MLP{Table: t, Targets: 2, Hidden: []int{33, 20}, CategoryWidth: 5},
 		"mlp/linear":    &model.MLP{Table: model.Table{Numeric: 4}, Targets: 1},
 		"tabm":          &model.TabM{Table: t, Targets: 3, Members: 4, Width: 24, Layers: 2, Embedding: 6, CategoryWidth: 5},

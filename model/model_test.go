@@ -17,6 +17,10 @@ var golden = map[string]struct {
 	network Network
 	params  string
 }{
+	"additive": {
+		Additive{Table: wide, Targets: 2},
+		`numeric/edges[2 3] numeric/slope[2 2] numeric/bias[2 2] numeric/weight[2 2 2] category/table[52 2] head/adapter[1 11] head/weight[11 2] head/bias[2] temperature[2]`,
+	},
 	"mlp": {
 		MLP{Table: wide, Targets: 2, Hidden: []int{8}, CategoryWidth: 4},
 		`category/table[52 4] trunk/0/weight[13 8] trunk/0/bias[8] head/adapter[1 8] head/weight[8 2] head/bias[2] temperature[2]`,

@@ -9,6 +9,7 @@ import (
 
 // kinds is the registry of architectures: one line each.
 var kinds = map[string]func() Network{
+	"additive": func() Network { return &Additive{} },
 	"mlp":      func() Network { return &MLP{} },
 	"tabm":     func() Network { return &TabM{} },
 	"journey":  func() Network { return &Journey{} },

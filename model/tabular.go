@@ -118,10 +118,31 @@ func (m MLP) Forward(b Builder) Outputs {
 	for i, width := range m.Hidden {
 		x = Linear(b.In("trunk/%d", i), x, width, ReLU)
 	}
-	// One member, so that every classifier has the same outputs.
-	h := EnsembleLinear(b.In("head"), x, 1, m.Targets, Init{Kind: Constant, Bound: 1}, Identity)
+	return Classify(b, single(b.In("head"), x, m.Targets))
+}
+
+// Additive is a generalised additive model (Hastie and Tibshirani, Generalized
+// Additive Models, Statistical Science 1986): every column adds what it has to
+// say of each target to the logit, a numeric one any piecewise-linear function
+// of it and a many-levelled category a number for each level. Nothing interacts.
+type Additive struct {
+	Table   Table `json:"table"`
+	Targets int   `json:"targets"`
+}
+
+// Forward draws the network. Embeddings are as wide as there are targets, so
+// that a column has a function for each.
+func (m Additive) Forward(b Builder) Outputs {
+	x, _ := m.Table.read(b, m.Targets, m.Targets)
+	return Classify(b, single(b.In("head"), x, m.Targets))
+}
+
+// single is the linear map of one member, so that every classifier has the same
+// outputs.
+func single(b Builder, x *Node, targets int) *Node {
+	h := EnsembleLinear(b, x, 1, targets, Init{Kind: Constant, Bound: 1}, Identity)
 	h.In[1].Frozen = true
-	return Classify(b, h)
+	return h
 }
 
 // TabM is TabM-mini (Gorishniy et al., TabM: Advancing Tabular Deep Learning

@@ -92,8 +92,8 @@ func compareScores(t *testing.T, p *Prepared, c Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(report.Networks) != 3 || report.Rows != len(p.Train) {
-		t.Errorf("the report has %d networks and %d rows, want 3 and %d", len(report.Networks), report.Rows, len(p.Train))
+	if len(report.Networks) != 4 || report.Rows != len(p.Train) {
+		t.Errorf("the report has %d networks and %d rows, want 4 and %d", len(report.Networks), report.Rows, len(p.Train))
 	}
 	compareWithTrainer(t, b, p, p.Test)
 }

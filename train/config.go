@@ -17,6 +17,7 @@ type Config struct {
 	Layers       int     // hidden layers
 	Embedding    int     // width of a numeric column's piecewise-linear embedding; 0 for none, below 0 by their number
 	Category     int     // width of a many-levelled category's embedding
+	Additive     bool    // one more classifier, that adds up what each column of the table says
 	Ensemble     int     // independently seeded classifiers whose probabilities are averaged
 	Recurrent    int     // further classifiers that follow the events, where the task has any; 0 for none
 	State        int     // width of their recurrent unit
@@ -57,7 +58,7 @@ type Config struct {
 // diffusion-scheduled denoising autoencoder.
 func DefaultConfig() Config {
 	return Config{
-		Architecture: "tabm", Members: 16, Width: 128, Layers: 2, Embedding: -1, Category: 8, Ensemble: 3,
+		Architecture: "tabm", Members: 16, Width: 128, Layers: 2, Embedding: -1, Category: 8, Additive: true, Ensemble: 3,
 		Recurrent: 2, State: 64, Token: 8, TypeSize: 16, Next: 0.1, LabelShare: 1,
 		Epochs: 200, Patience: 8, Batch: 256, MicroBatch: 32, Threads: min(runtime.NumCPU(), 8),
 		LearningRate: 2e-3, WeightDecay: 0.3, EventsDecay: 3e-4, Dropout: 0.2, Clip: 1, PositiveWeight: 1, ExtraCuts: 2,
@@ -122,6 +123,7 @@ func ConfigOf(task *datasets.Task) (Config, error) {
 		choose(choice.to, choice.said, *choice.said != 0)
 	}
 	// Of these, 0 is a choice of its own.
+	choose(&c.Additive, n.Additive, n.Additive != nil)
 	choose(&c.Recurrent, n.Recurrent, n.Recurrent != nil)
 	choose(&c.ExtraCuts, n.ExtraCuts, n.ExtraCuts != nil)
 	choose(&c.Embedding, n.Embedding, n.Embedding != nil)

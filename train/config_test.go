@@ -20,7 +20,9 @@ func TestConfigOf(t *testing.T) {
 		"sizes": {"networks: {members: 4, width: 32, layers: 3, ensemble: 5, epochs: 7, patience: 2, batch: 64, threads: 1}", func(c *Config) {
 			c.Members, c.Width, c.Layers, c.Ensemble, c.Epochs, c.Patience, c.Batch, c.Threads = 4, 32, 3, 5, 7, 2, 64, 1
 		}, ""},
-		"zeros count":  {"networks: {embedding: 0, dropout: 0, weight_decay: 0, extra_cuts: 0}", func(c *Config) { c.Embedding, c.Dropout, c.WeightDecay, c.EventsDecay, c.ExtraCuts = 0, 0, 0, 0, 0 }, ""},
+		"zeros count": {"networks: {embedding: 0, dropout: 0, weight_decay: 0, extra_cuts: 0, additive: false}", func(c *Config) {
+			c.Embedding, c.Dropout, c.WeightDecay, c.EventsDecay, c.ExtraCuts, c.Additive = 0, 0, 0, 0, 0, false
+		}, ""},
 		"architecture": {"networks: {architecture: mlp, positive_weight: 3, learning_rate: 0.01, seed: 9}", func(c *Config) { c.Architecture, c.PositiveWeight, c.LearningRate, c.Seed = "mlp", 3, 0.01, 9 }, ""},
 		"anomaly":      {"anomaly: {steps: 10, width: 20}", func(c *Config) { c.DenoiseSteps, c.DenoiseWidth = 10, 20 }, ""},
 		"anomaly off":  {"anomaly: {off: true}", func(c *Config) { c.Denoise, c.Foretell = false, false }, ""},

@@ -21,6 +21,7 @@ var smallTable = model.Table{
 
 // architectures are small networks that use every op.
 var architectures = map[string]model.Network{
+	"additive":                model.Additive{Table: smallTable, Targets: 2},
 	"mlp":                     model.MLP{Table: smallTable, Targets: 2, Hidden: []int{7, 5}, CategoryWidth: 3},
 	"tabm":                    model.TabM{Table: smallTable, Targets: 2, Members: 4, Width: 9, Layers: 3, Embedding: 5, CategoryWidth: 3},
 	"tabm without embeddings": model.TabM{Table: smallTable, Targets: 1, Members: 3, Width: 8, Layers: 2, CategoryWidth: 2},

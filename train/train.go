@@ -113,6 +113,11 @@ func (r *run) classifiers(ctx context.Context, b *weights.Bundle) error {
 		run: r, rates: rates,
 		training: newTable(p.Schema, p.Train, len(p.Targets)), validation: newTable(p.Schema, p.Validation, len(p.Targets)),
 	}
+	if c.Additive {
+		if err := t.fitAdditive(ctx); err != nil {
+			return err
+		}
+	}
 	for i := range c.Ensemble {
 		if err := t.fitTabular(ctx, i); err != nil {
 			return err
@@ -139,13 +144,14 @@ func (r *run) classifiers(ctx context.Context, b *weights.Bundle) error {
 type kind int
 
 const (
-	tabular kind = iota // sees what the table says at the cutoff
-	alone               // follows the events and sees nothing else
-	beside              // follows the events, and sees the table too
+	additive kind = iota // adds up what each column of the table says at the cutoff
+	tabular              // sees the table as a whole
+	alone                // follows the events and sees nothing else
+	beside               // follows the events, and sees the table too
 	kinds
 )
 
-var kindNames = [kinds]string{"table", "events", "events and table"}
+var kindNames = [kinds]string{"additive", "table", "events", "events and table"}
 
 // targeted is the training of the classifiers.
 type targeted struct {
@@ -308,24 +314,36 @@ func (t *targeted) counts() (count [kinds]float64) {
 }
 
 // shares are all divisions of ten tenths among the kinds that there are, the
-// table's largest share first.
+// largest shares of the first kinds first.
 func (t *targeted) shares() (all [][kinds]float64) {
 	count := t.counts()
-	for a := 0; a <= 10; a++ {
-		for b := 0; a+b <= 10; b++ {
-			tenths := [kinds]int{tabular: 10 - a - b, alone: a, beside: b}
-			var shares [kinds]float64
-			possible := true
-			for k, n := range tenths {
-				shares[k] = float64(n) / 10
-				possible = possible && (n == 0 || count[k] > 0)
+	var tenths [kinds]int
+	var divide func(k kind, left int)
+	divide = func(k kind, left int) {
+		if k == kinds {
+			if left == 0 {
+				all = append(all, sharesOf(tenths))
 			}
-			if possible {
-				all = append(all, shares)
-			}
+			return
+		}
+		most := left
+		if count[k] == 0 {
+			most = 0
+		}
+		for n := most; n >= 0; n-- {
+			tenths[k] = n
+			divide(k+1, left-n)
 		}
 	}
+	divide(0, 10)
 	return all
+}
+
+func sharesOf(tenths [kinds]int) (shares [kinds]float64) {
+	for k, n := range tenths {
+		shares[k] = float64(n) / 10
+	}
+	return shares
 }
 
 // mean is what the candidates say of the validation split, weighed by kind.
@@ -455,10 +473,15 @@ func (r *run) train(ctx context.Context, network model.Network, g *model.Graph, 
 		Name: s.name, Kind: r.saved(network).Kind, Parameters: parametersOf(g),
 		Epochs: f.epochs, BestEpoch: f.bestEpoch, ValidationLoss: f.validationLoss, Seconds: time.Since(began).Seconds(),
 	}
-	r.report.Networks = append(r.report.Networks, report)
-	r.options.Log.Info("trained", "network", s.name, "parameters", report.Parameters, "epochs", f.epochs, "best_epoch", f.bestEpoch,
-		"validation_loss", float32(f.validationLoss), "seconds", float32(report.Seconds))
+	r.conclude(report)
 	return f.params, nil
+}
+
+// conclude reports how a network came to be.
+func (r *run) conclude(n NetworkReport) {
+	r.report.Networks = append(r.report.Networks, n)
+	r.options.Log.Info("trained", "network", n.Name, "parameters", n.Parameters, "epochs", n.Epochs, "best_epoch", n.BestEpoch,
+		"validation_loss", float32(n.ValidationLoss), "seconds", float32(n.Seconds))
 }
 
 // saved describes one of this package's own networks, which are registered.

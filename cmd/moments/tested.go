@@ -135,8 +135,12 @@ func kindsAlone(b *weights.Bundle) iter.Seq2[string, *weights.Bundle] {
 	}
 }
 
-// kindOf names what a classifier sees: the table, events, or both.
+// kindOf names what a classifier sees: the table, events, or both, or that it
+// adds up what each column of the table says.
 func kindOf(n *weights.Network) string {
+	if n.Saved.Kind == "additive" {
+		return n.Saved.Kind
+	}
 	g, err := n.Graph()
 	if err != nil {
 		return n.Name

@@ -43,6 +43,7 @@ Keys of "networks" in the task file, with their defaults:
 		{"architecture", d.Architecture, "tabm or mlp"},
 		{"members", d.Members, "predictions averaged inside one network; tabm only"},
 		{"ensemble", d.Ensemble, "independently seeded networks"},
+		{"additive", d.Additive, "one more network, that adds up what each column says, fitted by boosting; the blend takes of it what helps on the validation split"},
 		{"width", d.Width, "units a layer"},
 		{"layers", d.Layers, "hidden layers"},
 		{"embedding", "by size", "units that a numeric column is embedded in; 0 for none; tabm only"},

@@ -73,8 +73,9 @@ func shopBundle(t *testing.T, n int) (*weights.Bundle, []features.Example) {
 	rows, events := tableOf(s.Table()), tableOf(s.TokenTable())
 	b := &weights.Bundle{Name: "shop", Targets: []string{"buys", "leaves"}, TaskYAML: []byte("name: shop\n"), Schema: s, Layout: s.Layout}
 	for name, network := range map[string]model.Network{
-		"mlp":  &model.MLP{Table: rows, Targets: 2, Hidden: []int{9}, CategoryWidth: 3},
-		"tabm": &model.TabM{Table: rows, Targets: 2, Members: 3, Width: 8, Layers: 2, Embedding: 4, CategoryWidth: 3},
+		"additive": &model.Additive{Table: rows, Targets: 2},
+		"mlp":      &model.MLP{Table: rows, Targets: 2, Hidden: []int{9}, CategoryWidth: 3},
+		"tabm":     &model.TabM{Table: rows, Targets: 2, Members: 3, Width: 8, Layers: 2, Embedding: 4, CategoryWidth: 3},
 		"journey": &model.Journey{
 			Events: events, Table: rows, Targets: 2, State: 7, Token: 3, TypeSize: 4, Members: 2, Width: 8, Layers: 1, Embedding: 3, CategoryWidth: 2,
 		},
@@ -93,7 +94,7 @@ func tableOf(numeric, binary int, cardinalities []int, edges [][]float32) model.
 	return t
 }
 
-// drawn gives a network random parameters; three classifiers share the blend.
+// drawn gives a network random parameters; four classifiers share the blend.
 func drawn(t *testing.T, random *rand.Rand, name string, network model.Network) weights.Network {
 	t.Helper()
 	saved, err := model.Save(network)
@@ -101,7 +102,7 @@ func drawn(t *testing.T, random *rand.Rand, name string, network model.Network) 
 		t.Fatal(err)
 	}
 	g := build(t, network)
-	n := weights.Network{Name: name, Role: weights.Classifier, Weight: 1. / 3, Saved: saved, Params: map[string]weights.Tensor{}}
+	n := weights.Network{Name: name, Role: weights.Classifier, Weight: 1. / 4, Saved: saved, Params: map[string]weights.Tensor{}}
 	if name == "denoiser" {
 		n.Role, n.Weight = weights.Denoiser, 0
 	}
@@ -126,7 +127,7 @@ func TestExportedBundleScoresAsTheScorer(t *testing.T) {
 		t.Fatal(err)
 	}
 	files, err := onnx.Export(b, "test")
-	if err != nil || len(files) != 4 {
+	if err != nil || len(files) != 5 {
 		t.Fatalf("got %d files, error %v", len(files), err)
 	}
 	blend := make([]float64, 2*len(examples))
