@@ -156,7 +156,7 @@ func TestErrorsNameTheirPath(t *testing.T) {
 	if _, err := Build(BINet{Embedding: 1, State: 1, Width: 1}); err == nil || !strings.Contains(err.Error(), "without a type") {
 		t.Errorf("a BINet without cells: got error %v", err)
 	}
-	if _, err := (Saved{Kind: "transformer"}).Load(); err == nil || !strings.Contains(err.Error(), "want one of [binet denoiser journey mlp tabm]") {
+	if _, err := (Saved{Kind: "transformer"}).Load(); err == nil || !strings.Contains(err.Error(), "want one of [additive binet denoiser journey mlp tabm]") {
 		t.Errorf("unknown architecture: got error %v", err)
 	}
 }

@@ -102,7 +102,7 @@ func compareScores(t *testing.T, p *Prepared, c Config) {
 // that follows the events; the trainer's graphs see 256 events of a journey.
 func TestJourneyBundleScoresAsTheTrainer(t *testing.T) {
 	c := quick()
-	c.Denoise, c.Recurrent, c.State, c.Token, c.TypeSize = false, 2, 16, 4, 4
+	c.Denoise, c.Additive, c.Recurrent, c.State, c.Token, c.TypeSize = false, false, 2, 16, 4, 4
 	p := prepared(t, base(t, 500), c)
 	b, report, err := Fit(t.Context(), p, c, Options{})
 	if err != nil {

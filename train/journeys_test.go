@@ -69,7 +69,7 @@ func TestOrderIsLearned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if share := report.Blend["table"].Share; len(report.Blend) != 3 || share > 0.2 {
+	if share := report.Blend["table"].Share + report.Blend["additive"].Share; len(report.Blend) != 4 || share > 0.2 {
 		t.Errorf("the blend is %+v, want little of the table", report.Blend)
 	}
 	test := newTable(p.Schema, p.Validation, 1)

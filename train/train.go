@@ -139,7 +139,7 @@ func (r *run) classifiers(ctx context.Context, b *weights.Bundle) error {
 	return nil
 }
 
-// A kind of classifier. Those that see different things err differently, which
+// A kind of classifier, simple ones first. Those that see different things err differently, which
 // is what makes a blend better than its parts.
 type kind int
 

@@ -54,7 +54,7 @@ class JourneysTest(unittest.TestCase):
         code, text = self.run_main("--seeds", "2", "--sets", "cdnow", "--checked", "cdnow")
         self.assertEqual(code, 0)
         for want in [
-            "| cdnow: won | 9 |  |  | 0.6100 |  | 0.6000 |  | 0.5500 |",
+            "| cdnow: won | 9 |  |  | 0.6100 |  |  | 0.6000 |  | 0.5500 |",
             "| cdnow: after 5 events | 7 |  |  |  |",
             "| at random | 0.5000 | +10.00 ± 1.00 | 0.4000 | +5.00 ± 2.00 |",
             "| won: a planted cause comes first | 0.900 | 0.900 | 0.900 |",
