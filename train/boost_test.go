@@ -152,8 +152,8 @@ func obviousStep(o *outcomes) (best increment) {
 	return best
 }
 
-// TestAdditiveSays what boosting says: the network's logits are its own, for
-// numbers that stand at edges.
+// TestAdditiveSaysWhatBoostingSays compares the network's probabilities with
+// those that boosting ended with, for numbers that stand at edges.
 func TestAdditiveSaysWhatBoostingSays(t *testing.T) {
 	training, _ := planted(500, 5)
 	for i := range training.rows {

@@ -4,6 +4,8 @@
 // its buffers; see lower and rules. A machine that allocates nothing runs them;
 // see tape.
 //
+// The additive network alone is fitted otherwise, by boosting: see booster.
+//
 // A network runs on fixed micro-batches, in one lane (graph, machine, buffers)
 // for each core. The same seed and the same number of threads give the same
 // weights, bit for bit.
@@ -53,7 +55,7 @@ type NetworkReport struct {
 	Name           string  `json:"name"`
 	Kind           string  `json:"kind"`
 	Parameters     int     `json:"parameters"`
-	Epochs         int     `json:"epochs"`
+	Epochs         int     `json:"epochs"` // of the additive network: steps of boosting
 	BestEpoch      int     `json:"best_epoch"`
 	ValidationLoss float64 `json:"validation_loss"`
 	Seconds        float64 `json:"seconds"`
