@@ -30,7 +30,7 @@ func (t *targeted) fitColumns(ctx context.Context, network *model.Additive, g *m
 	training, validation := boostedColumns(network.Table, t.training), boostedColumns(network.Table, t.validation)
 	shift := math.Log(t.config.PositiveWeight)
 	for k, rate := range t.rates {
-		start := logit(min(max(rate, 1e-4), 1-1e-4)) + shift
+		start := rateLogit(rate) + shift
 		b := newBooster(t.training.outcomes(k, training), t.validation.outcomes(k, validation), shift, t.config.Threads)
 		b.training.favour(float32(t.config.PositiveWeight))
 		path, steps, err := b.fit(ctx, start, t.boosting(report.Name, k, b))
@@ -54,12 +54,12 @@ func (t *targeted) fitColumns(ctx context.Context, network *model.Additive, g *m
 }
 
 // boosting reports on the steps of target k as if each were a batch.
-func (t *targeted) boosting(name string, k int, b *booster) func(step, best int) {
-	return func(step, best int) {
+func (t *targeted) boosting(name string, k int, b *booster) func(step, best int, loss float64) {
+	return func(step, best int, loss float64) {
 		if t.options.Progress != nil {
 			t.options.Progress(Progress{
 				Network: name, Epoch: k*boostRounds + step, Epochs: len(t.rates) * boostRounds, Batch: 1, Batches: 1,
-				TrainLoss: b.training.loss(0), ValidationLoss: b.validation.loss(b.shift), BestEpoch: k*boostRounds + best,
+				TrainLoss: b.training.loss(0), ValidationLoss: loss, BestEpoch: k*boostRounds + best,
 			})
 		}
 	}
@@ -137,28 +137,30 @@ func newAdditive(g *model.Graph, network *model.Additive) *additiveNetwork {
 	for _, n := range g.Params() {
 		values := a.params.of(n)
 		switch n.Name {
-		case "numeric/slope", "numeric/bias", "category/table", "head/weight":
+		case "numeric/slope", "numeric/bias":
 			clear(values)
-		}
-		switch n.Name {
-		case "numeric/weight":
+		case "numeric/weight": // zeros
 			a.numeric, a.bins = values, n.Shape[1]
 		case "head/weight":
+			clear(values)
 			a.head = values
 		case "category/table":
+			clear(values)
 			a.category = values
 		}
 	}
-	levels := 0
-	for _, n := range a.shape.Cardinalities {
-		a.offsets, levels = append(a.offsets, levels), levels+n
+	for _, n := range g.Nodes {
+		if n.Op == model.Embedding {
+			a.offsets = n.Offsets
+		}
 	}
 	a.pass(0, a.shape.Numeric)
 	a.pass(a.shape.Numeric*a.targets+a.shape.Binary, len(a.shape.Cardinalities))
 	return a
 }
 
-// pass lets the head pass on so many embeddings, which begin at a row of its weights.
+// pass lets the head pass on so many embeddings, which begin at a row of its
+// weights.
 func (a *additiveNetwork) pass(row, embeddings int) {
 	for i := range embeddings * a.targets {
 		a.head[(row+i)*a.targets+i%a.targets] = 1

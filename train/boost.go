@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 )
 
@@ -150,13 +151,11 @@ func newBooster(training, validation outcomes, shift float64, lanes int) *booste
 }
 
 // fit boosts from a logit that all rows have, and returns the steps up to the
-// lowest validation loss, and how many there were in all.
-func (b *booster) fit(ctx context.Context, start float64, progress func(step, best int)) (path []increment, steps int, err error) {
+// lowest validation loss, and how many there were in all. It tells progress of
+// each: its number, that of the best, and the validation loss.
+func (b *booster) fit(ctx context.Context, start float64, progress func(step, best int, loss float64)) (path []increment, steps int, err error) {
 	for _, o := range []*outcomes{&b.training, &b.validation} {
-		o.logits = make([]float64, len(o.labels))
-		for row := range o.logits {
-			o.logits[row] = start
-		}
+		o.logits = slices.Repeat([]float64{start}, len(o.labels))
 	}
 	taken, least := 0, b.validation.loss(b.shift)
 	for len(path) < boostRounds && len(path)-taken < boostPatience {
@@ -170,10 +169,11 @@ func (b *booster) fit(ctx context.Context, start float64, progress func(step, be
 		b.training.add(next)
 		b.validation.add(next)
 		path = append(path, next)
-		if loss := b.validation.loss(b.shift); loss < least {
+		loss := b.validation.loss(b.shift)
+		if loss < least {
 			least, taken = loss, len(path)
 		}
-		progress(len(path), taken)
+		progress(len(path), taken, loss)
 	}
 	return path[:taken], len(path), nil
 }

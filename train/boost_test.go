@@ -168,7 +168,7 @@ func TestAdditiveSaysWhatBoostingSays(t *testing.T) {
 	var said [2]outcomes
 	for k := range said {
 		b := newBooster(training.outcomes(k, columns), training.outcomes(k, columns), 0, 2)
-		path, _, err := b.fit(t.Context(), -0.3, func(int, int) {})
+		path, _, err := b.fit(t.Context(), -0.3, func(int, int, float64) {})
 		if err != nil || len(path) < 20 {
 			t.Fatalf("got %d steps, error %v", len(path), err)
 		}

@@ -225,6 +225,7 @@ func (l *lane) start(any bool) {
 	l.held = false
 	if !any {
 		clear(l.gradient.all)
+		return
 	}
 	for _, gradient := range l.summed {
 		clear(gradient)

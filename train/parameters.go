@@ -145,9 +145,12 @@ func (p *parameters) headBias() []float32 {
 func (p *parameters) startAtRates(rates []float64) {
 	bias := p.headBias()
 	for i := range bias {
-		bias[i] = float32(logit(min(max(rates[i%len(rates)], 1e-4), 1-1e-4)))
+		bias[i] = float32(rateLogit(rates[i%len(rates)]))
 	}
 }
+
+// rateLogit is the logit of a positive rate, kept from 0 and 1.
+func rateLogit(rate float64) float64 { return logit(min(max(rate, 1e-4), 1-1e-4)) }
 
 // shiftHead subtracts a shift for each target from the biases of the head and
 // returns what puts the old ones back. A loss that weighs positives by w learns

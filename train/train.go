@@ -141,8 +141,8 @@ func (r *run) classifiers(ctx context.Context, b *weights.Bundle) error {
 	return nil
 }
 
-// A kind of classifier, simple ones first. Those that see different things err differently, which
-// is what makes a blend better than its parts.
+// A kind of classifier, simple ones first. Those that see different things err
+// differently, which is what makes a blend better than its parts.
 type kind int
 
 const (
