@@ -130,7 +130,7 @@ type operation struct {
 	rows    int     // of the node in this run
 	mask    uint64  // names the operation's dropout mask within a step
 	scratch [][]float32
-	packed  [6]kernel.Packed // weights; see pack
+	packed  [9]kernel.Packed // right operands: weights, see pack, and a GRU's gradients
 }
 
 // A binding is the values that an operation reads and writes.

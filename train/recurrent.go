@@ -16,7 +16,7 @@ const (
 	gruDH            // (journeys, width): of the state, carried from step to step
 )
 
-// Packed weights of a GRU.
+// Packed operands of a GRU: weights, and gradients of a block of steps.
 const (
 	gruInput     = iota // (in, 3·width)
 	gruState            // (width, 2·width), of the gates z and r
@@ -24,12 +24,15 @@ const (
 	gruStateBack        // (3·width, width), transposed
 	gruInputBack        // (2·width, in), of z and r, transposed
 	gruNewBack          // (width, in), of n, transposed
+	gruDGates           // (rows, 2·width), of z's and r's inputs
+	gruDNew             // (rows, width), of x_n
+	gruDSide            // (rows, width), of s
 )
 
-// gru walks the packed events step by step. Every product is made when its step
-// needs it, while its rows are in the cache: all events' products with the input
-// weights at once would have to come back from memory. The gates z and r add
-// the products with input and state up; n needs them apart.
+// gru walks the packed events step by step. The products with the inputs are
+// made for blocks of several steps, whose rows stay in the cache until their step
+// comes. The gates z and r add the products with input and state up; n needs
+// them apart.
 func gru(o *operation) {
 	in, width, steps := o.node.In[0].Width(), o.node.Width(), o.lane.steps
 	n, work := 3*width, &o.lane.work
@@ -37,12 +40,22 @@ func gru(o *operation) {
 	wx := o.pack(gruInput, false, n, in, o.in[2], n)
 	wh := o.pack(gruState, false, 2*width, width, o.in[4], n)
 	whNew := o.pack(gruStateNew, false, width, width, o.in[4][2*width:], n)
-	h, row := o.firstStates(), 0
-	for _, journeys := range steps {
+	h, row, ready := o.firstStates(), 0, 0 // ready: rows whose products with the input are made
+	for t, journeys := range steps {
+		if row == ready {
+			ready += journeys
+			for _, more := range steps[t+1:] {
+				if ready+more > row+gruBlock {
+					break
+				}
+				ready += more
+			}
+			work.GemmPacked(false, ready-row, o.in[0][row*in:], in, wx, gates[row*n:], n, o.in[3], kernel.Identity, false)
+		}
 		x, s, out := gates[row*n:], side[row*width:], o.out[row*width:]
-		work.GemmPacked(false, journeys, o.in[0][row*in:], in, wx, x, n, o.in[3], kernel.Identity, false)
-		work.GemmPacked(false, journeys, h, width, wh, x, n, o.in[5], kernel.Identity, true)
-		work.GemmPacked(false, journeys, h, width, whNew, s, width, o.in[5][2*width:], kernel.Identity, false)
+		work.GemmParts(false, journeys, h, width,
+			kernel.Part{B: wh, C: x, Ldc: n, Bias: o.in[5], Accumulate: true},
+			kernel.Part{B: whNew, C: s, Ldc: width, Bias: o.in[5][2*width:]})
 		kernel.GRUStep(out, x, x, s, h, journeys, width)
 		h, row = out, row+journeys
 	}
@@ -138,13 +151,19 @@ func (o *operation) gruParameters(start, rows int, d, before []float32) {
 	kernel.Axpy(o.din[3][:2*width], 1, sums[width:])
 	kernel.Axpy(o.din[3][2*width:n], 1, sums)
 	kernel.Axpy(o.din[5][:n], 1, sums[width:])
-	x, dn, dzr := o.in[0][start*in:], d, d[width:]
-	work.Gemm(true, false, in, 2*width, rows, x, in, dzr, ldd, o.din[2], n, nil, kernel.Identity, true)
-	work.Gemm(true, false, in, width, rows, x, in, dn, ldd, o.din[2][2*width:], n, nil, kernel.Identity, true)
-	work.Gemm(true, false, width, n, rows, before, width, dzr, ldd, o.din[4], n, nil, kernel.Identity, true)
+	dzr, dn, ds := &o.packed[gruDGates], &o.packed[gruDNew], &o.packed[gruDSide]
+	kernel.Defer(dzr, false, 2*width, rows, d[width:], ldd)
+	kernel.Defer(dn, false, width, rows, d, ldd)
+	kernel.Defer(ds, false, width, rows, d[n:], ldd)
+	work.GemmParts(true, in, o.in[0][start*in:], in,
+		kernel.Part{B: dzr, C: o.din[2], Ldc: n, Accumulate: true},
+		kernel.Part{B: dn, C: o.din[2][2*width:], Ldc: n, Accumulate: true})
+	work.GemmParts(true, width, before, width,
+		kernel.Part{B: dzr, C: o.din[4], Ldc: n, Accumulate: true},
+		kernel.Part{B: ds, C: o.din[4][2*width:], Ldc: n, Accumulate: true})
 	if dx := o.din[0]; dx != nil {
-		work.GemmPacked(false, rows, dzr, ldd, &o.packed[gruInputBack], dx[start*in:], in, nil, kernel.Identity, false)
-		work.GemmPacked(false, rows, dn, ldd, &o.packed[gruNewBack], dx[start*in:], in, nil, kernel.Identity, true)
+		work.GemmPacked(false, rows, d[width:], ldd, &o.packed[gruInputBack], dx[start*in:], in, nil, kernel.Identity, false)
+		work.GemmPacked(false, rows, d, ldd, &o.packed[gruNewBack], dx[start*in:], in, nil, kernel.Identity, true)
 	}
 }
 

@@ -100,11 +100,7 @@ func denseBackward(o *operation) { o.linearBackward(1) }
 func (o *operation) linear(w, bias []float32) {
 	in, out := o.node.In[0].Width(), o.node.Width()
 	rows := len(o.out) / out
-	if o.lane.work.Direct(rows, out, in) {
-		o.lane.work.Gemm(false, false, rows, out, in, o.in[0], in, w, out, o.out, out, bias, activation(o.node), false)
-	} else {
-		o.lane.work.GemmPacked(false, rows, o.in[0], in, o.pack(0, false, out, in, w, out), o.out, out, bias, activation(o.node), false)
-	}
+	o.lane.work.GemmPacked(false, rows, o.in[0], in, o.pack(0, false, out, in, w, out), o.out, out, bias, activation(o.node), false)
 	o.drop(o.out, o.out)
 }
 

@@ -27,7 +27,7 @@ var trainingCases = map[string]benchmarkCase{
 	"autoencoder": {network: autoencoder{[]int{64, 128, 32, 128, 64}}, batch: 256, micro: 128, reconstruction: true},
 	"tabm": {network: model.TabM{Table: model.Table{Numeric: 20, Edges: slices.Repeat([][]float32{normalEdges()}, 20)},
 		Targets: 1, Members: 16, Width: 256, Layers: 2, Embedding: 16}, batch: 256, micro: 32, dropout: 0.1},
-	"gru": {network: recurrentNetwork{in: 32, width: 64}, batch: 128, micro: 32, in: 32, journey: 32},
+	"gru": {network: recurrentNetwork{in: 32, width: 64}, batch: 128, micro: 64, in: 32, journey: 32},
 }
 
 // normalEdges are the edges of 48 bins.

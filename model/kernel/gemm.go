@@ -41,17 +41,17 @@ func (w *Workspace) Gemm(transA, transB bool, m, n, k int, a []float32, lda int,
 		w.fewRows(&g, b, ldb)
 	case w.onMatrix(m, n, k):
 		active.matrix.splitRight(&w.right, transB, n, k, b, ldb)
-		w.matrixProduct(&g, w.right)
-	case !transB && w.Direct(m, n, k):
+		w.matrixProduct(&g, w.right, false)
+	case !transB && w.direct(m, n, k):
 		w.blocks(&g, func(k0, _ int) panels { return unpacked(b, ldb, k0) })
 	default:
 		w.blocks(&g, func(k0, k1 int) panels { return pack(&w.pack, transB, n, k0, k1, b, ldb) })
 	}
 }
 
-// Direct says whether a product (m, n) of depth k is fastest with its right
+// direct says whether a product (m, n) of depth k is fastest with its right
 // operand where it stands, neither packed by Gemm nor beforehand.
-func (w *Workspace) Direct(m, n, k int) bool {
+func (w *Workspace) direct(m, n, k int) bool {
 	return !w.onMatrix(m, n, k) && m <= directTiles*active.tileRows && n%active.panel == 0
 }
 

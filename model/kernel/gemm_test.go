@@ -109,6 +109,32 @@ func (g gemmCase) check(t *testing.T, seed uint64) {
 	if !slices.Equal(g.gemmPacked(&w, d, &b), c) {
 		t.Fatalf("%v: a packed operand gave other bits", g)
 	}
+	g.checkParts(t, &w, seed)
+}
+
+// checkParts compares two products that share their left operand with the same
+// two by themselves: bit by bit, since they are the same sums.
+func (g gemmCase) checkParts(t *testing.T, w *Workspace, seed uint64) {
+	t.Helper()
+	other := g
+	other.n, other.bias, other.accumulate, other.act = g.n/2+1, !g.bias, !g.accumulate, Identity
+	d, e := g.data(seeded(seed)), other.data(seeded(seed+1))
+	g.act = Identity
+	for _, lay := range []func(*Packed, bool, int, int, []float32, int){Pack, Defer} {
+		var b, last Packed
+		lay(&b, g.transB, g.n, g.k, d.b, d.ldb)
+		lay(&last, g.transB, other.n, g.k, e.b, e.ldb)
+		want := [][]float32{g.gemmPacked(w, d, &b), other.gemmPacked(w, gemmData{d.a, e.b, e.c, e.bias, d.lda, e.ldb, e.ldc}, &last)}
+		got := [][]float32{clone(d.c), clone(e.c)}
+		w.GemmParts(g.transA, g.m, d.a, d.lda,
+			Part{B: &b, C: got[0], Ldc: d.ldc, Bias: d.bias, Accumulate: g.accumulate},
+			Part{B: &last, C: got[1], Ldc: e.ldc, Bias: e.bias, Accumulate: other.accumulate})
+		for i := range want {
+			if !slices.Equal(got[i], want[i]) {
+				t.Fatalf("%v: part %d has other bits than the product alone", g, i)
+			}
+		}
+	}
 }
 
 func TestGemmShapes(t *testing.T) {

@@ -120,14 +120,17 @@ func (u *matrixUnit) splitRight(dst *[]uint32, transB bool, n, k int, b []float3
 	u.layOut(*dst, false, transB, n, k, b, ldb)
 }
 
-// matrixProduct computes a product with a split right operand.
-func (w *Workspace) matrixProduct(g *product, b []uint32) {
+// matrixProduct computes a product with a split right operand. Again says that
+// op(a) is that of the last one.
+func (w *Workspace) matrixProduct(g *product, b []uint32, again bool) {
 	u, steps := active.matrix, blocksOf(g.k)
 	rows := max(splitWords/(steps*stepWords), 1) * matrixBlock
 	for i := 0; i < g.m; i += rows {
 		count := min(rows, g.m-i)
-		w.left = aligned(&w.left, blocksOf(count)*steps*stepWords)
-		u.layOut(w.left, true, !g.transposed(), count, g.k, g.a[i*g.aRow:], max(g.aRow, g.aDepth))
+		if !again || count < g.m {
+			w.left = aligned(&w.left, blocksOf(count)*steps*stepWords)
+			u.layOut(w.left, true, !g.transposed(), count, g.k, g.a[i*g.aRow:], max(g.aRow, g.aDepth))
+		}
 		rest, beside := count%matrixBlock, g.n%matrixBlock
 		w.matrixPart(g, b, i, 0, count-rest, 0, g.n-beside)
 		w.matrixPart(g, b, i, count-rest, rest, 0, g.n-beside)

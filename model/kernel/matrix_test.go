@@ -46,6 +46,7 @@ func (g gemmCase) checkMatrix(t *testing.T, seed uint64) {
 	if w.onMatrix(g.m, g.n, g.k) && !slices.Equal(c, first) {
 		t.Fatalf("%v: a deferred operand gave other bits", g)
 	}
+	g.checkParts(t, &w, seed)
 }
 
 func TestMatrixShapes(t *testing.T) {

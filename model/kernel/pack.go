@@ -1,5 +1,7 @@
 package kernel
 
+import "fmt"
+
 // A Packed is the right operand of a product, laid out once for many products.
 // The zero value is ready for Pack. Products only read it, so goroutines may
 // share it, unless it was deferred.
@@ -53,12 +55,14 @@ func Pack(dst *Packed, transB bool, n, k int, b []float32, ldb int) {
 	dst.source = deferred{}
 }
 
-// split makes sure that a deferred operand has been split for the matrix unit.
-func (dst *Packed) split() {
-	if s := &dst.source; !s.inParts {
-		active.matrix.splitRight(&dst.parts, s.transB, dst.n, dst.k, s.b, s.ldb)
+// splitProduct computes a product on the matrix unit, with a deferred operand.
+// Again says that op(a) is that of the last one.
+func (w *Workspace) splitProduct(g *product, b *Packed, again bool) {
+	if s := &b.source; !s.inParts {
+		active.matrix.splitRight(&b.parts, s.transB, b.n, b.k, s.b, s.ldb)
 		s.inParts = true
 	}
+	w.matrixProduct(g, b.parts, again)
 }
 
 // lay makes sure that the values have been laid out.
@@ -86,10 +90,15 @@ func (dst *Packed) lay() {
 func (w *Workspace) GemmPacked(transA bool, m int, a []float32, lda int, b *Packed,
 	c []float32, ldc int, bias []float32, act Activation, accumulate bool) {
 	g := newProduct("gemm", transA, m, b.n, b.k, a, lda, c, ldc, bias, act, accumulate)
-	if b.source.waits && w.onMatrix(m, b.n, b.k) {
-		b.split()
-		w.matrixProduct(&g, b.parts)
-		return
+	if s := &b.source; s.waits {
+		switch {
+		case w.onMatrix(m, b.n, b.k):
+			w.splitProduct(&g, b, false)
+			return
+		case !s.packed && !s.transB && w.direct(m, b.n, b.k):
+			w.Gemm(transA, false, m, b.n, b.k, a, lda, s.b, s.ldb, c, ldc, bias, act, accumulate)
+			return
+		}
 	}
 	b.lay()
 	switch {
@@ -102,6 +111,35 @@ func (w *Workspace) GemmPacked(transA bool, m int, a []float32, lda int, b *Pack
 		w.blocks(&g, func(k0, _ int) panels {
 			return panels{values: b.values[k0*active.panel:], stride: b.k * active.panel, depth: active.panel}
 		})
+	}
+}
+
+// A Part is one of several products with the same left operand.
+type Part struct {
+	B          *Packed
+	C          []float32
+	Ldc        int
+	Bias       []float32 // or nil
+	Accumulate bool
+}
+
+// GemmParts is GemmPacked for each of the parts, which are of the same depth.
+// What it takes to split the left operand for the matrix unit, it takes once.
+func (w *Workspace) GemmParts(transA bool, m int, a []float32, lda int, parts ...Part) {
+	for _, p := range parts {
+		if k := parts[0].B.k; p.B.k != k {
+			panic(fmt.Sprintf("kernel: gemm parts: a right operand has depth %d, want %d as the first", p.B.k, k))
+		}
+	}
+	split := false // the left operand
+	for _, p := range parts {
+		if !p.B.source.waits || !w.onMatrix(m, p.B.n, p.B.k) {
+			w.GemmPacked(transA, m, a, lda, p.B, p.C, p.Ldc, p.Bias, Identity, p.Accumulate)
+			continue
+		}
+		g := newProduct("gemm parts", transA, m, p.B.n, p.B.k, a, lda, p.C, p.Ldc, p.Bias, Identity, p.Accumulate)
+		w.splitProduct(&g, p.B, split)
+		split = true
 	}
 }
 

@@ -49,6 +49,12 @@ func TestShortOperands(t *testing.T) {
 		{"gemm: c has 7 values, want 8", func() { new(Workspace).Gemm(false, false, 2, 2, 3, f(6), 3, f(6), 2, f(7), 6, nil, Identity, false) }},
 		{"gemm: bias has 1 values, want 2", func() { new(Workspace).Gemm(false, false, 2, 2, 3, f(6), 3, f(6), 2, f(4), 2, f(1), Identity, false) }},
 		{"row stride 2", func() { new(Workspace).Gemm(false, false, 2, 2, 3, f(6), 2, f(6), 2, f(4), 2, nil, Identity, false) }},
+		{"gemm parts: a right operand has depth 2, want 3 as the first", func() {
+			var b, short Packed
+			Pack(&b, false, 2, 3, f(6), 2)
+			Pack(&short, false, 2, 2, f(4), 2)
+			new(Workspace).GemmParts(false, 2, f(6), 3, Part{B: &b, C: f(4), Ldc: 2}, Part{B: &short, C: f(4), Ldc: 2})
+		}},
 		{"axpy: x has 1 values, want 2", func() { Axpy(f(2), 1, f(1)) }},
 		{"adamw: gradient has 3 values, want 4", func() { AdamW(f(4), f(4), f(4), [][]float32{f(4), f(3)}, AdamWParams{}) }},
 		{"adamw: average has 3 values, want 4", func() { AdamW(f(4), f(4), f(4), nil, AdamWParams{Average: f(3)}) }},

@@ -209,6 +209,16 @@ var kernelTable = []kernelRow{
 		return call{run: does(func() { w.GemmPacked(false, rows, a, cols, &packed, c, cols, nil, ReLU, false) }),
 			results: [][]float32{c}, flops: 2 * rows * cols * cols}
 	}},
+	{"GemmParts", func(r *rand.Rand, rows, cols int) call {
+		a, b, c := random(r, rows*cols), random(r, 2*cols*cols), make([]float32, 2*rows*cols)
+		var left, right Packed
+		w := Workspace{Matrix: true}
+		return call{run: does(func() {
+			Defer(&left, false, cols, cols, b, 2*cols)
+			Defer(&right, false, cols, cols, b[cols:], 2*cols)
+			w.GemmParts(false, rows, a, cols, Part{B: &left, C: c, Ldc: 2 * cols}, Part{B: &right, C: c[cols:], Ldc: 2 * cols})
+		}), results: [][]float32{c}, flops: 4 * rows * cols * cols}
+	}},
 	{"Gemm/matrix", func(r *rand.Rand, rows, cols int) call { return matrixCall(gemmCase{m: rows, n: cols, k: cols}, r) }},
 	{"Gemm/matrixTransposed", func(r *rand.Rand, rows, cols int) call {
 		return matrixCall(gemmCase{m: cols, n: cols, k: rows, transA: true, accumulate: true}, r)
@@ -366,7 +376,7 @@ func TestNothingIsAllocated(t *testing.T) {
 
 // TestTableIsComplete fails where an exported function or method has no row.
 func TestTableIsComplete(t *testing.T) {
-	have := map[string]bool{"Path": true, "PathError": true, "Direct": true}
+	have := map[string]bool{"Path": true, "PathError": true}
 	for _, row := range kernelTable {
 		name, _, _ := strings.Cut(row.name, "/")
 		have[name] = true
