@@ -123,8 +123,14 @@ func (o *operation) gruBlockBackward(first, end, start, rows int) {
 	width, steps := o.node.Width(), o.lane.steps
 	n, ldd := 3*width, gruStride(width)
 	gates, side := o.need(gruGates, o.rows*n), o.need(gruSide, o.rows*width)
-	d, before := o.need(gruD, rows*ldd), o.need(gruBefore, rows*width)
-	dh := o.need(gruDH, steps[0]*width)
+	d, dh := o.need(gruD, rows*ldd), o.need(gruDH, steps[0]*width)
+	var before []float32 // the states before the block's events; where no journey ended they stand side by side
+	copies := first == 0 || steps[first-1] != steps[end-1]
+	if copies {
+		before = o.need(gruBefore, rows*width)
+	} else {
+		before = o.out[(start-steps[first])*width:]
+	}
 	for t, row := end-1, start+rows; t >= first; t-- {
 		journeys := steps[t]
 		row -= journeys
@@ -133,7 +139,9 @@ func (o *operation) gruBlockBackward(first, end, start, rows int) {
 		if t > 0 {
 			h = o.out[(row-steps[t-1])*width:]
 		}
-		copy(before[at*width:], h[:journeys*width])
+		if copies {
+			copy(before[at*width:], h[:journeys*width])
+		}
 		kernel.GRUStepBackward(d[at*ldd:], ldd, dh, o.dout[row*width:], gates[row*n:], side[row*width:], h, journeys, width)
 		o.lane.work.GemmPacked(false, journeys, d[at*ldd+width:], ldd, &o.packed[gruStateBack], dh, width, nil, kernel.Identity, true)
 	}

@@ -34,7 +34,7 @@ var (
 	// Several blocks of what kernels and rules work through at a time.
 	large = []rows{
 		{batch: 70, events: 460, steps: []int{280, 110, 70}},
-		{batch: 66, events: 430, steps: []int{270, 100, 60}},
+		{batch: 66, events: 420, steps: []int{100, 80, 80, 80, 80}},
 	}
 )
 
