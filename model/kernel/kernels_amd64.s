@@ -7358,8 +7358,8 @@ TEXT ·adamWAVX512(SB), NOSPLIT, $0-100
 	MOVQ         v+16(FP), DX
 	MOVQ         average+24(FP), BX
 	MOVQ         grads+32(FP), SI
-	MOVQ         count+40(FP), DI
-	MOVQ         n+48(FP), R8
+	MOVQ         count+40(FP), R8
+	MOVQ         n+48(FP), DI
 	VBROADCASTSS scale+56(FP), Z0
 	VBROADCASTSS beta1+60(FP), Z1
 	VBROADCASTSS rest1+64(FP), Z2
@@ -7371,17 +7371,21 @@ TEXT ·adamWAVX512(SB), NOSPLIT, $0-100
 	VBROADCASTSS epsilon+88(FP), Z8
 	VBROADCASTSS meanKeep+92(FP), Z9
 	VBROADCASTSS meanRest+96(FP), Z10
-	IMUL3Q       $0x18, DI, DI
-	ADDQ         SI, DI
+	IMUL3Q       $0x18, R8, R8
+	ADDQ         SI, R8
 	XORQ         R9, R9
-	SHLQ         $0x02, R8
+	SHLQ         $0x02, DI
 
 vector:
+	LEAQ 1024(AX)(R9*1), R15
+
+	// PREFETCHW (R15)
+	LONG   $0x0f0d0f41
 	VXORPS Z11, Z11, Z11
 	MOVQ   SI, R10
 
 gradient:
-	CMPQ   R10, DI
+	CMPQ   R10, R8
 	JGE    summed
 	MOVQ   (R10), R11
 	VADDPS (R11)(R9*1), Z11, Z11
@@ -7416,7 +7420,7 @@ summed:
 
 next:
 	ADDQ $0x00000040, R9
-	CMPQ R9, R8
+	CMPQ R9, DI
 	JLT  vector
 	VZEROUPPER
 	RET
@@ -12084,8 +12088,8 @@ TEXT ·adamWAVX2(SB), NOSPLIT, $0-100
 	MOVQ         v+16(FP), DX
 	MOVQ         average+24(FP), BX
 	MOVQ         grads+32(FP), SI
-	MOVQ         count+40(FP), DI
-	MOVQ         n+48(FP), R8
+	MOVQ         count+40(FP), R8
+	MOVQ         n+48(FP), DI
 	VBROADCASTSS scale+56(FP), Y0
 	VBROADCASTSS beta1+60(FP), Y1
 	VBROADCASTSS rest1+64(FP), Y2
@@ -12097,17 +12101,21 @@ TEXT ·adamWAVX2(SB), NOSPLIT, $0-100
 	VBROADCASTSS epsilon+88(FP), Y8
 	VBROADCASTSS meanKeep+92(FP), Y9
 	VBROADCASTSS meanRest+96(FP), Y10
-	IMUL3Q       $0x18, DI, DI
-	ADDQ         SI, DI
+	IMUL3Q       $0x18, R8, R8
+	ADDQ         SI, R8
 	XORQ         R9, R9
-	SHLQ         $0x02, R8
+	SHLQ         $0x02, DI
 
 vector:
+	LEAQ 1024(AX)(R9*1), R15
+
+	// PREFETCHW (R15)
+	LONG   $0x0f0d0f41
 	VXORPS Y11, Y11, Y11
 	MOVQ   SI, R10
 
 gradient:
-	CMPQ   R10, DI
+	CMPQ   R10, R8
 	JGE    summed
 	MOVQ   (R10), R11
 	VADDPS (R11)(R9*1), Y11, Y11
@@ -12142,7 +12150,7 @@ summed:
 
 next:
 	ADDQ $0x00000020, R9
-	CMPQ R9, R8
+	CMPQ R9, DI
 	JLT  vector
 	VZEROUPPER
 	RET

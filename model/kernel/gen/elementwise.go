@@ -162,6 +162,11 @@ func adamW(v isa) {
 	IMUL3Q(U8(header), count, end)
 	ADDQ(grads, end)
 	v.loop(n, func(at reg.GPVirtual) {
+		// Where other cores have read w since it was written last, waiting for its
+		// lines until they are written takes as long as all the rest.
+		ahead := offset(w, at)
+		ahead.Disp = 1024
+		prefetchToWrite(ahead)
 		zero(g)
 		next, values := GP64(), GP64()
 		MOVQ(grads, next)

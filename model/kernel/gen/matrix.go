@@ -1,11 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 
 	. "github.com/mmcloughlin/avo/build"
-	"github.com/mmcloughlin/avo/ir"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
@@ -16,28 +16,6 @@ import (
 
 // A tmm is one of the eight tile registers, of 16 rows of 64 bytes.
 type tmm int
-
-// raw writes an instruction as its bytes, under a comment that names it.
-func raw(name string, code ...byte) {
-	Comment(name)
-	for len(code) > 0 {
-		switch {
-		case len(code) >= 4:
-			data("LONG", U32(binary.LittleEndian.Uint32(code)))
-			code = code[4:]
-		case len(code) >= 2:
-			data("WORD", U16(binary.LittleEndian.Uint16(code)))
-			code = code[2:]
-		default:
-			data("BYTE", U8(code[0]))
-			code = code[1:]
-		}
-	}
-}
-
-func data(directive string, value Op) {
-	Instruction(&ir.Instruction{Opcode: directive, Operands: []Op{value}})
-}
 
 // number is a register's number in machine code.
 func number(r reg.Register) byte {
@@ -57,7 +35,7 @@ func tileMemory(name string, prefix byte, t tmm, base, stride reg.Register, disp
 	b, x := number(base), number(stride)
 	code := []byte{0xc4, 0xe2 ^ b>>3<<5 ^ x>>3<<6, 0x78 | prefix, 0x4b, 0x84 | byte(t)<<3, x&7<<3 | b&7}
 	code = binary.LittleEndian.AppendUint32(code, uint32(disp))
-	raw(fmt.Sprintf("%s T%d, %d(%s)(%s*1)", name, t, disp, base.Asm(), stride.Asm()), code...)
+	raw(fmt.Sprintf("%s T%d, %d(%s)(%s*1)", name, t, disp, base.Asm(), stride.Asm()), code)
 	keepApart()
 }
 
@@ -70,13 +48,13 @@ func tileStore(t tmm, base, stride reg.Register, disp int) {
 }
 
 func tileZero(t tmm) {
-	raw(fmt.Sprintf("TILEZERO T%d", t), 0xc4, 0xe2, 0x7b, 0x49, 0xc0|byte(t)<<3)
+	raw(fmt.Sprintf("TILEZERO T%d", t), []byte{0xc4, 0xe2, 0x7b, 0x49, 0xc0 | byte(t)<<3})
 }
 
 // tileMulAdd adds to c, for all of its 16 x 16 values, the sum of the products
 // of 16 pairs: of a row of a with a column of b.
 func tileMulAdd(c, a, b tmm) {
-	raw(fmt.Sprintf("TDPBF16PS T%d += T%d * T%d", c, a, b), 0xc4, 0xe2, 0x02|(15^byte(b))<<3, 0x5c, 0xc0|byte(c)<<3|byte(a))
+	raw(fmt.Sprintf("TDPBF16PS T%d += T%d * T%d", c, a, b), []byte{0xc4, 0xe2, 0x02 | (15^byte(b))<<3, 0x5c, 0xc0 | byte(c)<<3 | byte(a)})
 	keepApart()
 }
 
@@ -87,7 +65,7 @@ func tileMulAdd(c, a, b tmm) {
 // apart 440 to 520. Where the core is ours alone, both take 200.
 func keepApart() {
 	const nop = 0x90
-	raw("8 NOP", nop, nop, nop, nop, nop, nop, nop, nop)
+	raw("8 NOP", bytes.Repeat([]byte{nop}, 8))
 }
 
 // tileConfigure makes all eight tiles as large as they get, with the table at
@@ -102,10 +80,10 @@ func tileConfigure() {
 	DATA(48, U64(0x1010_1010_1010_1010)) // rows
 	DATA(56, U64(0))
 	LEAQ(table, reg.RAX)
-	raw("LDTILECFG (AX)", 0xc4, 0xe2, 0x78, 0x49, 0x00)
+	raw("LDTILECFG (AX)", []byte{0xc4, 0xe2, 0x78, 0x49, 0x00})
 }
 
-func tileRelease() { raw("TILERELEASE", 0xc4, 0xe2, 0x78, 0x49, 0xc0) }
+func tileRelease() { raw("TILERELEASE", []byte{0xc4, 0xe2, 0x78, 0x49, 0xc0}) }
 
 // Bytes of a split operand: of one tile, of both tiles of one part, and of both
 // parts, which are a step of depth.
