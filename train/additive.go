@@ -33,7 +33,7 @@ func (t *targeted) fitColumns(ctx context.Context, network *model.Additive, g *m
 		start := rateLogit(rate) + shift
 		b := newBooster(t.training.outcomes(k, training), t.validation.outcomes(k, validation), shift, t.config.Threads)
 		b.training.favour(float32(t.config.PositiveWeight))
-		path, steps, err := b.fit(ctx, start, t.boosting(report.Name, k, b))
+		path, steps, err := b.fit(ctx, start, t.boosting(report.Name, k))
 		if err != nil {
 			return fmt.Errorf("train: %s %w", report.Name, err)
 		}
@@ -54,12 +54,12 @@ func (t *targeted) fitColumns(ctx context.Context, network *model.Additive, g *m
 }
 
 // boosting reports on the steps of target k as if each were a batch.
-func (t *targeted) boosting(name string, k int, b *booster) func(step, best int, loss float64) {
-	return func(step, best int, loss float64) {
+func (t *targeted) boosting(name string, k int) func(step, best int, training, validation float64) {
+	return func(step, best int, training, validation float64) {
 		if t.options.Progress != nil {
 			t.options.Progress(Progress{
 				Network: name, Epoch: k*boostRounds + step, Epochs: len(t.rates) * boostRounds, Batch: 1, Batches: 1,
-				TrainLoss: b.training.loss(0), ValidationLoss: loss, BestEpoch: k*boostRounds + best,
+				TrainLoss: training, ValidationLoss: validation, BestEpoch: k*boostRounds + best,
 			})
 		}
 	}

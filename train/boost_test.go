@@ -106,7 +106,11 @@ func TestAdditiveFindsWhatWasPlanted(t *testing.T) {
 // computed from its definition.
 func TestNextStep(t *testing.T) {
 	for seed := range uint64(20) {
-		rows, _ := planted(80, seed)
+		count := 80
+		if seed == 0 {
+			count = 2*boostBlock + 500
+		}
+		rows, _ := planted(count, seed)
 		columns := boostedColumns(plantedShape, rows)
 		random := rand.New(rand.NewPCG(seed, 9))
 		o := rows.outcomes(int(seed%2), columns)
@@ -115,7 +119,10 @@ func TestNextStep(t *testing.T) {
 			o.logits = append(o.logits, random.NormFloat64())
 		}
 		b := newBooster(o, outcomes{}, 0, 1+int(seed%3))
-		got, ok := b.next()
+		got, loss, ok := b.next()
+		if want := obviousLoss(&o); math.Abs(loss-want) > 1e-12 {
+			t.Errorf("seed %d: the training loss is %g, want %g", seed, loss, want)
+		}
 		if want := obviousStep(&o); !ok || got.column != want.column || got.bin != want.bin ||
 			math.Abs(got.weight-want.weight) > 1e-9 || math.Abs(got.constant-want.constant) > 1e-9 {
 			t.Errorf("seed %d: got the step %+v, want %+v", seed, got, want)
@@ -130,8 +137,12 @@ func obviousStep(o *outcomes) (best increment) {
 	for column := range o.columns {
 		c := &o.columns[column]
 		places := slices.Repeat([]int32{c.frequent}, len(o.logits))
-		for i, row := range c.rows {
-			places[row] = c.at[i]
+		for i, place := range c.at {
+			if c.rows == nil {
+				places[i] = place
+			} else {
+				places[c.rows[i]] = place
+			}
 		}
 		for bin := range c.bins {
 			var g, gx, h, hx, hxx float64
@@ -152,6 +163,20 @@ func obviousStep(o *outcomes) (best increment) {
 	return best
 }
 
+// obviousLoss is the mean log-loss of the rows whose label is known.
+func obviousLoss(o *outcomes) float64 {
+	sum, rows := 0.0, 0.0
+	for row, z := range o.logits {
+		if o.weights[row] > 0 {
+			if o.labels[row] == 1 {
+				z = -z
+			}
+			sum, rows = sum+math.Log1p(math.Exp(z)), rows+1
+		}
+	}
+	return sum / rows
+}
+
 // TestAdditiveSaysWhatBoostingSays compares the network's probabilities with
 // those that boosting ended with, for numbers that stand at edges.
 func TestAdditiveSaysWhatBoostingSays(t *testing.T) {
@@ -168,7 +193,7 @@ func TestAdditiveSaysWhatBoostingSays(t *testing.T) {
 	var said [2]outcomes
 	for k := range said {
 		b := newBooster(training.outcomes(k, columns), training.outcomes(k, columns), 0, 2)
-		path, _, err := b.fit(t.Context(), -0.3, func(int, int, float64) {})
+		path, _, err := b.fit(t.Context(), -0.3, func(int, int, float64, float64) {})
 		if err != nil || len(path) < 20 {
 			t.Fatalf("got %d steps, error %v", len(path), err)
 		}
