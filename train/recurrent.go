@@ -13,6 +13,7 @@ const (
 	gruBefore        // (rows, width): the states before the events of a block of steps
 	gruD             // (rows, gruStride): gradients of their gates' inputs; see kernel.GRUStepBackward
 	gruSums          // (gruStride): the columns of those added up
+	gruBias          // (3·width): of the input, and of the state too where both are added up
 	gruDH            // (journeys, width): of the state, carried from step to step
 )
 
@@ -40,6 +41,13 @@ func gru(o *operation) {
 	wx := o.pack(gruInput, false, n, in, o.in[2], n)
 	wh := o.pack(gruState, false, 2*width, width, o.in[4], n)
 	whNew := o.pack(gruStateNew, false, width, width, o.in[4][2*width:], n)
+	// On the matrix unit adding a bias to a sum is a pass of its own.
+	bias, stateBias := o.in[3], o.in[5]
+	if work.Matrix {
+		bias, stateBias = o.need(gruBias, n), nil
+		copy(bias, o.in[3])
+		kernel.Axpy(bias[:2*width], 1, o.in[5])
+	}
 	h, row, ready := o.firstStates(), 0, 0 // ready: rows whose products with the input are made
 	for t, journeys := range steps {
 		if row == ready {
@@ -50,11 +58,11 @@ func gru(o *operation) {
 				}
 				ready += more
 			}
-			work.GemmPacked(false, ready-row, o.in[0][row*in:], in, wx, gates[row*n:], n, o.in[3], kernel.Identity, false)
+			work.GemmPacked(false, ready-row, o.in[0][row*in:], in, wx, gates[row*n:], n, bias, kernel.Identity, false)
 		}
 		x, s, out := gates[row*n:], side[row*width:], o.out[row*width:]
 		work.GemmParts(false, journeys, h, width,
-			kernel.Part{B: wh, C: x, Ldc: n, Bias: o.in[5], Accumulate: true},
+			kernel.Part{B: wh, C: x, Ldc: n, Bias: stateBias, Accumulate: true},
 			kernel.Part{B: whNew, C: s, Ldc: width, Bias: o.in[5][2*width:]})
 		kernel.GRUStep(out, x, x, s, h, journeys, width)
 		h, row = out, row+journeys
