@@ -29,7 +29,7 @@ func gruScratch(n *model.Node, events int) int { return 4 * n.Width() * events }
 // apart.
 func gru(c *Call) error {
 	in, width := c.Node.In[0].Width(), c.Node.Width()
-	gates := 3 * width
+	stride := 4 * width // of the rows of gates; see kernel.GRUStep
 	state := c.begin(width)
 	row, ready := 0, 0 // rows done; rows whose input products are ready, from first on
 	first := 0
@@ -42,14 +42,13 @@ func gru(c *Call) error {
 				}
 				ready += more
 			}
-			c.Workspace.GemmPacked(false, ready-first, c.In[0][first*in:], in, &c.Packed.Weights[0], c.Scratch, gates, c.In[3], kernel.Identity, false)
+			c.Workspace.GemmPacked(false, ready-first, c.In[0][first*in:], in, &c.Packed.Weights[0], c.Scratch, stride, c.In[3], kernel.Identity, false)
 		}
-		x := c.Scratch[(row-first)*gates:]
-		s := c.Scratch[c.Rows*gates:]
-		c.Workspace.GemmPacked(false, journeys, state, width, &c.Packed.Weights[1], x, gates, c.In[5], kernel.Identity, true)
-		c.Workspace.GemmPacked(false, journeys, state, width, &c.Packed.Weights[2], s, width, c.In[5][2*width:], kernel.Identity, false)
+		gates := c.Scratch[(row-first)*stride:]
+		c.Workspace.GemmPacked(false, journeys, state, width, &c.Packed.Weights[1], gates, stride, c.In[5], kernel.Identity, true)
+		c.Workspace.GemmPacked(false, journeys, state, width, &c.Packed.Weights[2], gates[3*width:], stride, c.In[5][2*width:], kernel.Identity, false)
 		out := c.Out[row*width:]
-		kernel.GRUStep(out, x, x, s, state, journeys, width)
+		kernel.GRUStep(out, gates, stride, state, journeys, width)
 		state, row = out, row+journeys
 	}
 	c.end(width)

@@ -7,11 +7,9 @@ import (
 // Scratch buffers of a GRU: what the way forward leaves for the way back, and
 // what the steps of either need.
 const (
-	gruGates  = iota // (events, 3·width): z, r and n after each event
-	gruSide          // (events, width): the part of n's input that the reset gate scales
+	gruGates  = iota // (events, gruStride): what a step reads and leaves, later its gradients; see kernel.GRUStep
 	gruStart         // (journeys, width): the state before the first event
 	gruBefore        // (rows, width): the states before the events of a block of steps
-	gruD             // (rows, gruStride): gradients of their gates' inputs; see kernel.GRUStepBackward
 	gruSums          // (gruStride): the columns of those added up
 	gruBias          // (3·width): of the input, and of the state too where both are added up
 	gruDH            // (journeys, width): of the state, carried from step to step
@@ -19,15 +17,15 @@ const (
 
 // Packed operands of a GRU: weights, and gradients of a block of steps.
 const (
-	gruInput     = iota // (in, 3·width)
-	gruState            // (width, 2·width), of the gates z and r
-	gruStateNew         // (width, width), of n
-	gruStateBack        // (3·width, width), transposed
-	gruInputBack        // (2·width, in), of z and r, transposed
-	gruNewBack          // (width, in), of n, transposed
-	gruDGates           // (rows, 2·width), of z's and r's inputs
-	gruDNew             // (rows, width), of x_n
-	gruDSide            // (rows, width), of s
+	gruInput        = iota // (in, 3·width)
+	gruState               // (width, 2·width), of the gates z and r
+	gruStateNew            // (width, width), of n
+	gruStateBack           // (2·width, width), of z and r, transposed
+	gruStateNewBack        // (width, width), of n, transposed
+	gruInputBack           // (3·width, in), transposed
+	gruDGates              // (rows, 2·width), of z's and r's inputs
+	gruDNew                // (rows, width), of x_n
+	gruDSide               // (rows, width), of s
 )
 
 // gru walks the packed events step by step. The products with the inputs are
@@ -36,8 +34,8 @@ const (
 // them apart.
 func gru(o *operation) {
 	in, width, steps := o.node.In[0].Width(), o.node.Width(), o.lane.steps
-	n, work := 3*width, &o.lane.work
-	gates, side := o.need(gruGates, o.rows*n), o.need(gruSide, o.rows*width)
+	n, stride, work := 3*width, gruStride(width), &o.lane.work
+	gates := o.need(gruGates, o.rows*stride)
 	wx := o.pack(gruInput, false, n, in, o.in[2], n)
 	wh := o.pack(gruState, false, 2*width, width, o.in[4], n)
 	whNew := o.pack(gruStateNew, false, width, width, o.in[4][2*width:], n)
@@ -58,13 +56,13 @@ func gru(o *operation) {
 				}
 				ready += more
 			}
-			work.GemmPacked(false, ready-row, o.in[0][row*in:], in, wx, gates[row*n:], n, bias, kernel.Identity, false)
+			work.GemmPacked(false, ready-row, o.in[0][row*in:], in, wx, gates[row*stride:], stride, bias, kernel.Identity, false)
 		}
-		x, s, out := gates[row*n:], side[row*width:], o.out[row*width:]
+		now, out := gates[row*stride:], o.out[row*width:]
 		work.GemmParts(false, journeys, h, width,
-			kernel.Part{B: wh, C: x, Ldc: n, Bias: stateBias, Accumulate: true},
-			kernel.Part{B: whNew, C: s, Ldc: width, Bias: o.in[5][2*width:]})
-		kernel.GRUStep(out, x, x, s, h, journeys, width)
+			kernel.Part{B: wh, C: now, Ldc: stride, Bias: stateBias, Accumulate: true},
+			kernel.Part{B: whNew, C: now[n:], Ldc: stride, Bias: o.in[5][2*width:]})
+		kernel.GRUStep(out, now, stride, h, journeys, width)
 		h, row = out, row+journeys
 	}
 }
@@ -91,10 +89,10 @@ func gruBackward(o *operation) {
 		return
 	}
 	n := 3 * width
-	o.pack(gruStateBack, true, width, n, o.in[4], n)
+	o.pack(gruStateBack, true, width, 2*width, o.in[4], n)
+	o.pack(gruStateNewBack, true, width, width, o.in[4][2*width:], n)
 	if o.din[0] != nil {
-		o.pack(gruInputBack, true, in, 2*width, o.in[2], n)
-		o.pack(gruNewBack, true, in, width, o.in[2][2*width:], n)
+		o.pack(gruInputBack, true, in, n, o.in[2], n)
 	}
 	dh := o.need(gruDH, steps[0]*width)
 	clear(dh)
@@ -114,9 +112,9 @@ func gruBackward(o *operation) {
 // gruBlock is the most rows of a block of several steps.
 const gruBlock = 256
 
-// gruStride is the distance between the rows of gruD: four parts, and where that
-// is a power of two a cache line more, so that one column's rows do not compete
-// for a few places in the cache.
+// gruStride is the distance between rows of gates: four parts, and where that is
+// a power of two a cache line more, so that one column's rows do not compete for
+// a few places in the cache.
 func gruStride(width int) int {
 	stride := 4 * width
 	if stride&(stride-1) == 0 {
@@ -129,9 +127,8 @@ func gruStride(width int) int {
 // from start on.
 func (o *operation) gruBlockBackward(first, end, start, rows int) {
 	width, steps := o.node.Width(), o.lane.steps
-	n, ldd := 3*width, gruStride(width)
-	gates, side := o.need(gruGates, o.rows*n), o.need(gruSide, o.rows*width)
-	d, dh := o.need(gruD, rows*ldd), o.need(gruDH, steps[0]*width)
+	stride, work := gruStride(width), &o.lane.work
+	gates, dh := o.need(gruGates, o.rows*stride), o.need(gruDH, steps[0]*width)
 	var before []float32 // the states before the block's events; where no journey ended they stand side by side
 	copies := first == 0 || steps[first-1] != steps[end-1]
 	if copies {
@@ -142,35 +139,36 @@ func (o *operation) gruBlockBackward(first, end, start, rows int) {
 	for t, row := end-1, start+rows; t >= first; t-- {
 		journeys := steps[t]
 		row -= journeys
-		at := row - start // in the block
 		h := o.need(gruStart, steps[0]*width)
 		if t > 0 {
 			h = o.out[(row-steps[t-1])*width:]
 		}
 		if copies {
-			copy(before[at*width:], h[:journeys*width])
+			copy(before[(row-start)*width:], h[:journeys*width])
 		}
-		kernel.GRUStepBackward(d[at*ldd:], ldd, dh, o.dout[row*width:], gates[row*n:], side[row*width:], h, journeys, width)
-		o.lane.work.GemmPacked(false, journeys, d[at*ldd+width:], ldd, &o.packed[gruStateBack], dh, width, nil, kernel.Identity, true)
+		d := gates[row*stride:]
+		kernel.GRUStepBackward(d, stride, dh, o.dout[row*width:], h, journeys, width)
+		work.GemmPacked(false, journeys, d, stride, &o.packed[gruStateBack], dh, width, nil, kernel.Identity, true)
+		work.GemmPacked(false, journeys, d[3*width:], stride, &o.packed[gruStateNewBack], dh, width, nil, kernel.Identity, true)
 	}
-	o.gruParameters(start, rows, d, before)
+	o.gruParameters(start, rows, gates[start*stride:], before)
 }
 
 // gruParameters adds the gradients of the parameters up over a block of rows,
 // and computes those of the input.
 func (o *operation) gruParameters(start, rows int, d, before []float32) {
 	in, width := o.node.In[0].Width(), o.node.Width()
-	n, ldd, work := 3*width, gruStride(width), &o.lane.work
-	sums := o.need(gruSums, ldd)
+	n, stride, work := 3*width, gruStride(width), &o.lane.work
+	sums := o.need(gruSums, stride)
 	clear(sums)
-	kernel.AddColumnSums(sums, d, rows, ldd)
-	kernel.Axpy(o.din[3][:2*width], 1, sums[width:])
-	kernel.Axpy(o.din[3][2*width:n], 1, sums)
-	kernel.Axpy(o.din[5][:n], 1, sums[width:])
+	kernel.AddColumnSums(sums, d, rows, stride)
+	kernel.Axpy(o.din[3][:n], 1, sums)
+	kernel.Axpy(o.din[5][:2*width], 1, sums)
+	kernel.Axpy(o.din[5][2*width:n], 1, sums[n:])
 	dzr, dn, ds := &o.packed[gruDGates], &o.packed[gruDNew], &o.packed[gruDSide]
-	kernel.Defer(dzr, false, 2*width, rows, d[width:], ldd)
-	kernel.Defer(dn, false, width, rows, d, ldd)
-	kernel.Defer(ds, false, width, rows, d[n:], ldd)
+	kernel.Defer(dzr, false, 2*width, rows, d, stride)
+	kernel.Defer(dn, false, width, rows, d[2*width:], stride)
+	kernel.Defer(ds, false, width, rows, d[n:], stride)
 	work.GemmParts(true, in, o.in[0][start*in:], in,
 		kernel.Part{B: dzr, C: o.din[2], Ldc: n, Accumulate: true},
 		kernel.Part{B: dn, C: o.din[2][2*width:], Ldc: n, Accumulate: true})
@@ -178,8 +176,7 @@ func (o *operation) gruParameters(start, rows int, d, before []float32) {
 		kernel.Part{B: dzr, C: o.din[4], Ldc: n, Accumulate: true},
 		kernel.Part{B: ds, C: o.din[4][2*width:], Ldc: n, Accumulate: true})
 	if dx := o.din[0]; dx != nil {
-		work.GemmPacked(false, rows, d[width:], ldd, &o.packed[gruInputBack], dx[start*in:], in, nil, kernel.Identity, false)
-		work.GemmPacked(false, rows, d, ldd, &o.packed[gruNewBack], dx[start*in:], in, nil, kernel.Identity, true)
+		work.GemmPacked(false, rows, d, stride, &o.packed[gruInputBack], dx[start*in:], in, nil, kernel.Identity, false)
 	}
 }
 

@@ -34,7 +34,7 @@ THREADS = os.cpu_count() or 1
 OURS = {
     "moments": "",
     "moments, no anomaly network": "anomaly: {off: true}\n",
-    "moments, one classifier": "networks: {ensemble: 1}\nanomaly: {off: true}\n",
+    "moments, one classifier": "networks: {ensemble: 1, additive: false}\nanomaly: {off: true}\n",
 }
 
 

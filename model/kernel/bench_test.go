@@ -246,11 +246,14 @@ func BenchmarkPiecewise(b *testing.B) {
 func BenchmarkGRU(b *testing.B) {
 	const rows, width = 64, 64
 	g := newGRU(1, rows, width)
-	out, gates, d, dh := make([]float32, rows*width), make([]float32, 3*rows*width), make([]float32, 4*rows*width), make([]float32, rows*width)
+	out, dh, gates := make([]float32, rows*width), make([]float32, rows*width), clone(g.gates)
 	benchPaths(b, "Step", func(b *testing.B) {
-		benchMemory(b, 4*5*rows*width, 4*4*rows*width, 0, func() { GRUStep(out, gates, g.x, g.s, g.h, rows, width) })
+		benchMemory(b, 4*5*rows*width, 4*4*rows*width, 4*3*rows*width, func() { GRUStep(out, gates, g.ldg, g.h, rows, width) })
 	})
-	benchPaths(b, "Backward", func(b *testing.B) {
-		benchMemory(b, 4*7*rows*width, 4*5*rows*width, 4*rows*width, func() { GRUStepBackward(d, 4*width, dh, g.dout, gates, g.s, g.h, rows, width) })
+	benchPaths(b, "Copy and backward", func(b *testing.B) {
+		benchMemory(b, 4*11*rows*width, 4*9*rows*width, 4*5*rows*width, func() {
+			copy(gates, g.gates) // gradients of gradients would vanish
+			GRUStepBackward(gates, g.ldg, dh, g.dout, g.h, rows, width)
+		})
 	})
 }

@@ -221,10 +221,10 @@ func (s *assembly) scatterAdd(dy []float32, l lookup) {
 
 // The rows and the width of a run of gated units are positive.
 
-func (s *assembly) gruForward(out, gates, x, side, h []float32, rows, width int) {
-	s.gruForwardKernel(&out[0], &gates[0], &x[0], &side[0], &h[0], rows, width)
+func (s *assembly) gruForward(out, gates []float32, ldg int, h []float32, rows, width int) {
+	s.gruForwardKernel(&out[0], &gates[0], ldg, &h[0], rows, width)
 }
 
-func (s *assembly) gruBackward(d []float32, ldd int, dh, dout, gates, side, h []float32, rows, width int) {
-	s.gruBackwardKernel(&d[0], ldd, &dh[0], &dout[0], &gates[0], &side[0], &h[0], rows, width)
+func (s *assembly) gruBackward(gates []float32, ldg int, dh, dout, h []float32, rows, width int) {
+	s.gruBackwardKernel(&gates[0], ldg, &dh[0], &dout[0], &h[0], rows, width)
 }

@@ -7,52 +7,47 @@ package kernel
 //	z = σ(x_z),  r = σ(x_r),  n = tanh(x_n + r∘s)
 //	out = n + z∘(h - n)
 //
-// x (rows, 3·width) holds the gates in ONNX's order z, r, n: input·Wx + bx, and
-// in z and r h·Wh + bh too. s (rows, width) is n's part of h·Wh + bh. h and out
-// are (rows, width). gates (rows, 3·width) receives z, r and n for the way back;
-// it may be x. out may be h.
-func GRUStep(out, gates, x, s, h []float32, rows, width int) {
-	needGRU("gru", out, gates, s, h, rows, width)
-	need("gru", "x", len(x), 3*rows*width)
+// A row of gates (rows, 4·width), of row stride ldg, holds x_z, x_r, x_n, which is
+// ONNX's order, and s: input·Wx + bx, with h·Wh + bh added in z and r, and n's part
+// of h·Wh + bh. For the way back z, r and n take the places of the first three. h
+// and out are (rows, width); out may be h.
+func GRUStep(out, gates []float32, ldg int, h []float32, rows, width int) {
+	needGRU("gru", "out", out, gates, ldg, h, rows, width)
 	if rows > 0 && width > 0 {
-		active.gru.forward(out, gates, x, s, h, rows, width)
+		active.gru.forward(out, gates, ldg, h, rows, width)
 	}
 }
 
-// GRUStepBackward computes the gradients of GRUStep. d (rows, 4·width) of row
-// stride ldd receives those of x_n, z, r and s: the first three parts are the
-// gradient of input·Wx + bx, but for the order of the gates, and the last three
-// that of h·Wh + bh. The gradient of out is dh + dout: what comes back from the
-// step that followed, and from elsewhere. dh receives that of h, but for the way
-// through the products: add d's last three parts times Whᵀ. gates, s and h are
-// as in the step.
-func GRUStepBackward(d []float32, ldd int, dh, dout, gates, s, h []float32, rows, width int) {
-	needGRU("gru backward", dh, gates, s, h, rows, width)
+// GRUStepBackward computes the gradients of GRUStep. Those of x_z, x_r, x_n and s
+// take the places of what the step left in gates and s: the first three parts
+// are the gradient of input·Wx + bx, all but the third that of h·Wh + bh. The
+// gradient of out is dh + dout: what comes back from the step that followed, and
+// from elsewhere. dh receives that of h, but for the way through the products: add
+// all parts but the third times Whᵀ. h is as in the step.
+func GRUStepBackward(gates []float32, ldg int, dh, dout, h []float32, rows, width int) {
+	needGRU("gru backward", "dh", dh, gates, ldg, h, rows, width)
 	need("gru backward", "dout", len(dout), rows*width)
-	needMatrix("gru backward", "d", len(d), rows, 4*width, ldd)
 	if rows > 0 && width > 0 {
-		active.gru.backward(d, ldd, dh, dout, gates, s, h, rows, width)
+		active.gru.backward(gates, ldg, dh, dout, h, rows, width)
 	}
 }
 
 // needGRU panics unless the operands have the shapes of a batch.
-func needGRU(kernel string, out, gates, s, h []float32, rows, width int) {
-	need(kernel, "out or dh", len(out), rows*width)
-	need(kernel, "gates", len(gates), 3*rows*width)
-	need(kernel, "s", len(s), rows*width)
+func needGRU(kernel, first string, state, gates []float32, ldg int, h []float32, rows, width int) {
+	need(kernel, first, len(state), rows*width)
+	needMatrix(kernel, "gates", len(gates), rows, 4*width, ldg)
 	need(kernel, "h", len(h), rows*width)
 }
 
 // goGRUForward moves rows on.
-func goGRUForward(out, gates, x, s, h []float32, rows, width int) {
+func goGRUForward(out, gates []float32, ldg int, h []float32, rows, width int) {
 	for b := range rows {
-		part := func(a []float32, i int) []float32 { return a[(3*b+i)*width:][:width] }
-		xz, xr, xn, sn := part(x, 0), part(x, 1), part(x, 2), s[b*width:][:width]
-		zs, rs, ns := part(gates, 0), part(gates, 1), part(gates, 2)
+		part := func(i int) []float32 { return gates[b*ldg+i*width:][:width] }
+		zs, rs, ns, sn := part(0), part(1), part(2), part(3)
 		to, state := out[b*width:][:width], h[b*width:][:width]
 		for i := range to {
-			z, r := sigmoid(xz[i]), sigmoid(xr[i])
-			n := tanh(xn[i] + r*sn[i])
+			z, r := sigmoid(zs[i]), sigmoid(rs[i])
+			n := tanh(ns[i] + r*sn[i])
 			zs[i], rs[i], ns[i] = z, r, n
 			to[i] = n + z*(state[i]-n)
 		}
@@ -60,19 +55,17 @@ func goGRUForward(out, gates, x, s, h []float32, rows, width int) {
 }
 
 // goGRUBackward takes rows back.
-func goGRUBackward(d []float32, ldd int, dh, dout, gates, s, h []float32, rows, width int) {
+func goGRUBackward(gates []float32, ldg int, dh, dout, h []float32, rows, width int) {
 	for b := range rows {
-		part := func(i int) []float32 { return gates[(3*b+i)*width:][:width] }
-		zs, rs, ns, sn := part(0), part(1), part(2), s[b*width:][:width]
+		part := func(i int) []float32 { return gates[b*ldg+i*width:][:width] }
+		zs, rs, ns, sn := part(0), part(1), part(2), part(3)
 		to, from, state := dh[b*width:][:width], dout[b*width:][:width], h[b*width:][:width]
-		row := d[b*ldd:][:4*width]
-		dxn, dzs, drs, dsn := row[:width], row[width:2*width], row[2*width:3*width], row[3*width:]
 		for i := range to {
-			g, z, r, n := from[i]+to[i], zs[i], rs[i], ns[i]
+			g, z, r, n, s := from[i]+to[i], zs[i], rs[i], ns[i], sn[i]
 			dn := (g - g*z) * (1 - n*n)
-			dxn[i], dsn[i] = dn, dn*r
-			dzs[i] = g * (state[i] - n) * (z - z*z)
-			drs[i] = dn * sn[i] * (r - r*r)
+			zs[i] = g * (state[i] - n) * (z - z*z)
+			rs[i] = dn * s * (r - r*r)
+			ns[i], sn[i] = dn, dn*r
 			to[i] = g * z
 		}
 	}

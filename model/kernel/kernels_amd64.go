@@ -342,12 +342,12 @@ func scatterAddAVX512(dy *float32, yStride int, ids *float32, idStride int, tabl
 // gruForwardAVX512 moves rows on; rows and width are positive.
 //
 //go:noescape
-func gruForwardAVX512(out *float32, gates *float32, x *float32, s *float32, h *float32, rows int, width int)
+func gruForwardAVX512(out *float32, gates *float32, ldg int, h *float32, rows int, width int)
 
 // gruBackwardAVX512 takes rows back; rows and width are positive.
 //
 //go:noescape
-func gruBackwardAVX512(d *float32, ldd int, dh *float32, dout *float32, gates *float32, s *float32, h *float32, rows int, width int)
+func gruBackwardAVX512(gates *float32, ldg int, dh *float32, dout *float32, h *float32, rows int, width int)
 
 // rowSumsAVX512 computes sums[i] = Σ_j x[i,j].
 //
@@ -622,12 +622,12 @@ func scatterAddAVX2(dy *float32, yStride int, ids *float32, idStride int, table 
 // gruForwardAVX2 moves rows on; rows and width are positive.
 //
 //go:noescape
-func gruForwardAVX2(out *float32, gates *float32, x *float32, s *float32, h *float32, rows int, width int)
+func gruForwardAVX2(out *float32, gates *float32, ldg int, h *float32, rows int, width int)
 
 // gruBackwardAVX2 takes rows back; rows and width are positive.
 //
 //go:noescape
-func gruBackwardAVX2(d *float32, ldd int, dh *float32, dout *float32, gates *float32, s *float32, h *float32, rows int, width int)
+func gruBackwardAVX2(gates *float32, ldg int, dh *float32, dout *float32, h *float32, rows int, width int)
 
 // rowSumsAVX2 computes sums[i] = Σ_j x[i,j].
 //

@@ -7768,39 +7768,39 @@ columnsend:
 	VZEROUPPER
 	RET
 
-// func gruForwardAVX512(out *float32, gates *float32, x *float32, s *float32, h *float32, rows int, width int)
+// func gruForwardAVX512(out *float32, gates *float32, ldg int, h *float32, rows int, width int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·gruForwardAVX512(SB), NOSPLIT, $0-56
+TEXT ·gruForwardAVX512(SB), NOSPLIT, $0-48
 	MOVQ         out+0(FP), AX
-	MOVQ         h+32(FP), CX
-	MOVQ         s+24(FP), DX
-	MOVQ         width+48(FP), BX
-	MOVQ         BX, SI
-	ANDQ         $-16, SI
-	SUBQ         SI, BX
-	SHLQ         $0x02, SI
-	MOVL         $0x0000ffff, DI
-	MOVL         BX, R8
-	BZHIL        R8, DI, DI
-	KMOVW        DI, K1
-	MOVQ         width+48(FP), DI
-	SHLQ         $0x02, DI
-	MOVQ         gates+8(FP), R8
-	MOVQ         x+16(FP), R9
+	MOVQ         h+24(FP), CX
 	VBROADCASTSS word80000000<>+0(SB), Z6
 	VBROADCASTSS word3f800000<>+0(SB), Z7
 	VBROADCASTSS wordc2aea8f6<>+0(SB), Z8
-	MOVQ         rows+40(FP), R10
+	MOVQ         width+40(FP), DX
+	MOVQ         DX, BX
+	ANDQ         $-16, BX
+	SUBQ         BX, DX
+	SHLQ         $0x02, BX
+	MOVL         $0x0000ffff, SI
+	MOVL         DX, DI
+	BZHIL        DI, SI, SI
+	KMOVW        SI, K1
+	MOVQ         width+40(FP), SI
+	SHLQ         $0x02, SI
+	MOVQ         gates+8(FP), DI
+	LEAQ         (SI)(SI*2), R8
+	MOVQ         rows+32(FP), R9
+	MOVQ         ldg+16(FP), R10
+	SHLQ         $0x02, R10
 
 row:
 	XORQ R11, R11
-	CMPQ R11, SI
+	CMPQ R11, BX
 	JGE  gatesrest
 
 gates:
-	LEAQ             (R8)(R11*1), R12
-	LEAQ             (R9)(R11*1), R13
-	VMOVUPS          (R13), Z0
+	LEAQ             (DI)(R11*1), R12
+	VMOVUPS          (R12), Z0
 	VORPS            Z0, Z6, Z1
 	VBROADCASTSS     word3fb8aa3b<>+0(SB), Z5
 	VMULPS           Z5, Z1, Z2
@@ -7826,7 +7826,7 @@ gates:
 	VBLENDMPS        Z4, Z7, K2, Z4
 	VDIVPS           Z3, Z4, Z4
 	VMOVUPS          Z4, (R12)
-	VMOVUPS          (R13)(DI*1), Z0
+	VMOVUPS          (R12)(SI*1), Z0
 	VORPS            Z0, Z6, Z1
 	VBROADCASTSS     word3fb8aa3b<>+0(SB), Z5
 	VMULPS           Z5, Z1, Z2
@@ -7851,16 +7851,15 @@ gates:
 	VPMOVD2M         Z0, K2
 	VBLENDMPS        Z4, Z7, K2, Z4
 	VDIVPS           Z3, Z4, Z4
-	VMOVUPS          Z4, (R12)(DI*1)
+	VMOVUPS          Z4, (R12)(SI*1)
 	ADDQ             $0x00000040, R11
-	CMPQ             R11, SI
+	CMPQ             R11, BX
 	JLT              gates
 
 gatesrest:
-	TESTQ            BX, BX
+	TESTQ            DX, DX
 	JZ               gatesend
-	LEAQ             (R8)(R11*1), R12
-	LEAQ             (R9)(R11*1), R11
+	LEAQ             (DI)(R11*1), R11
 	VMOVUPS.Z        (R11), K1, Z0
 	VORPS            Z0, Z6, Z1
 	VBROADCASTSS     word3fb8aa3b<>+0(SB), Z5
@@ -7886,8 +7885,8 @@ gatesrest:
 	VPMOVD2M         Z0, K2
 	VBLENDMPS        Z4, Z7, K2, Z4
 	VDIVPS           Z3, Z4, Z4
-	VMOVUPS          Z4, K1, (R12)
-	VMOVUPS.Z        (R11)(DI*1), K1, Z0
+	VMOVUPS          Z4, K1, (R11)
+	VMOVUPS.Z        (R11)(SI*1), K1, Z0
 	VORPS            Z0, Z6, Z1
 	VBROADCASTSS     word3fb8aa3b<>+0(SB), Z5
 	VMULPS           Z5, Z1, Z2
@@ -7912,19 +7911,18 @@ gatesrest:
 	VPMOVD2M         Z0, K2
 	VBLENDMPS        Z4, Z7, K2, Z4
 	VDIVPS           Z3, Z4, Z4
-	VMOVUPS          Z4, K1, (R12)(DI*1)
+	VMOVUPS          Z4, K1, (R11)(SI*1)
 
 gatesend:
 	XORQ R11, R11
-	CMPQ R11, SI
+	CMPQ R11, BX
 	JGE  staterest
 
 state:
-	LEAQ             (R8)(R11*1), R12
-	LEAQ             (R9)(R11*1), R13
-	VMOVUPS          (R13)(DI*2), Z0
-	VMOVUPS          (DX)(R11*1), Z10
-	VMOVUPS          (R12)(DI*1), Z11
+	LEAQ             (DI)(R11*1), R12
+	VMOVUPS          (R12)(SI*2), Z0
+	VMOVUPS          (R12)(R8*1), Z10
+	VMOVUPS          (R12)(SI*1), Z11
 	VFMADD231PS      Z10, Z11, Z0
 	VBROADCASTSS     word40fcf84f<>+0(SB), Z5
 	VMINPS           Z0, Z5, Z0
@@ -7944,24 +7942,23 @@ state:
 	VFMADD213PS.BCST word3ba059dd<>+0(SB), Z1, Z3
 	VMULPS           Z2, Z0, Z2
 	VDIVPS           Z3, Z2, Z2
-	VMOVUPS          Z2, (R12)(DI*2)
+	VMOVUPS          Z2, (R12)(SI*2)
 	VMOVUPS          (CX)(R11*1), Z11
 	VSUBPS           Z2, Z11, Z11
 	VMOVUPS          (R12), Z10
 	VFMADD231PS      Z10, Z11, Z2
 	VMOVUPS          Z2, (AX)(R11*1)
 	ADDQ             $0x00000040, R11
-	CMPQ             R11, SI
+	CMPQ             R11, BX
 	JLT              state
 
 staterest:
-	TESTQ            BX, BX
+	TESTQ            DX, DX
 	JZ               stateend
-	LEAQ             (R8)(R11*1), R12
-	LEAQ             (R9)(R11*1), R13
-	VMOVUPS.Z        (R13)(DI*2), K1, Z0
-	VMOVUPS.Z        (DX)(R11*1), K1, Z10
-	VMOVUPS.Z        (R12)(DI*1), K1, Z11
+	LEAQ             (DI)(R11*1), R12
+	VMOVUPS.Z        (R12)(SI*2), K1, Z0
+	VMOVUPS.Z        (R12)(R8*1), K1, Z10
+	VMOVUPS.Z        (R12)(SI*1), K1, Z11
 	VFMADD231PS      Z10, Z11, Z0
 	VBROADCASTSS     word40fcf84f<>+0(SB), Z5
 	VMINPS           Z0, Z5, Z0
@@ -7981,7 +7978,7 @@ staterest:
 	VFMADD213PS.BCST word3ba059dd<>+0(SB), Z1, Z3
 	VMULPS           Z2, Z0, Z2
 	VDIVPS           Z3, Z2, Z2
-	VMOVUPS          Z2, K1, (R12)(DI*2)
+	VMOVUPS          Z2, K1, (R12)(SI*2)
 	VMOVUPS.Z        (CX)(R11*1), K1, Z11
 	VSUBPS           Z2, Z11, Z11
 	VMOVUPS.Z        (R12), K1, Z10
@@ -7989,120 +7986,110 @@ staterest:
 	VMOVUPS          Z2, K1, (AX)(R11*1)
 
 stateend:
-	ADDQ DI, AX
-	ADDQ DI, CX
-	ADDQ DI, DX
-	LEAQ (DI)(DI*2), R11
-	ADDQ R11, R8
-	ADDQ R11, R9
-	DECQ R10
+	ADDQ SI, AX
+	ADDQ SI, CX
+	ADDQ R10, DI
+	DECQ R9
 	JNZ  row
 	VZEROUPPER
 	RET
 
-// func gruBackwardAVX512(d *float32, ldd int, dh *float32, dout *float32, gates *float32, s *float32, h *float32, rows int, width int)
+// func gruBackwardAVX512(gates *float32, ldg int, dh *float32, dout *float32, h *float32, rows int, width int)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·gruBackwardAVX512(SB), NOSPLIT, $0-72
+TEXT ·gruBackwardAVX512(SB), NOSPLIT, $0-56
 	MOVQ         dh+16(FP), AX
 	MOVQ         dout+24(FP), CX
-	MOVQ         h+48(FP), DX
-	MOVQ         s+40(FP), BX
-	MOVQ         d+0(FP), SI
-	MOVQ         width+64(FP), DI
-	MOVQ         DI, R8
-	ANDQ         $-16, R8
-	SUBQ         R8, DI
-	SHLQ         $0x02, R8
-	MOVL         $0x0000ffff, R9
-	MOVL         DI, R10
-	BZHIL        R10, R9, R9
-	KMOVW        R9, K1
-	MOVQ         width+64(FP), R9
-	SHLQ         $0x02, R9
-	MOVQ         gates+32(FP), R10
-	LEAQ         (R9)(R9*2), R11
+	MOVQ         h+32(FP), DX
 	VBROADCASTSS word3f800000<>+0(SB), Z6
-	MOVQ         rows+56(FP), R12
+	MOVQ         width+48(FP), BX
+	MOVQ         BX, SI
+	ANDQ         $-16, SI
+	SUBQ         SI, BX
+	SHLQ         $0x02, SI
+	MOVL         $0x0000ffff, DI
+	MOVL         BX, R8
+	BZHIL        R8, DI, DI
+	KMOVW        DI, K1
+	MOVQ         width+48(FP), DI
+	SHLQ         $0x02, DI
+	MOVQ         gates+0(FP), R8
+	LEAQ         (DI)(DI*2), R9
+	MOVQ         rows+40(FP), R10
+	MOVQ         ldg+8(FP), R11
+	SHLQ         $0x02, R11
 
 row:
-	XORQ R13, R13
-	CMPQ R13, R8
+	XORQ R12, R12
+	CMPQ R12, SI
 	JGE  backrest
 
 back:
-	LEAQ         (R10)(R13*1), R14
-	LEAQ         (SI)(R13*1), R15
-	VMOVUPS      (CX)(R13*1), Z0
-	VMOVUPS      (AX)(R13*1), Z5
+	LEAQ         (R8)(R12*1), R13
+	VMOVUPS      (CX)(R12*1), Z0
+	VMOVUPS      (AX)(R12*1), Z5
 	VADDPS       Z5, Z0, Z0
-	VMOVUPS      (R14), Z1
-	VMOVUPS      (R14)(R9*1), Z2
-	VMOVUPS      (R14)(R9*2), Z3
-	VMOVUPS      (DX)(R13*1), Z7
+	VMOVUPS      (R13), Z1
+	VMOVUPS      (R13)(DI*1), Z2
+	VMOVUPS      (R13)(DI*2), Z3
+	VMOVUPS      (DX)(R12*1), Z7
 	VSUBPS       Z3, Z7, Z7
 	VMULPS       Z7, Z0, Z7
 	VFNMADD213PS Z6, Z3, Z3
 	VMULPS       Z1, Z0, Z5
 	VSUBPS       Z5, Z0, Z4
-	VMOVUPS      Z5, (AX)(R13*1)
+	VMOVUPS      Z5, (AX)(R12*1)
 	VMULPS       Z3, Z4, Z4
 	VFNMADD213PS Z1, Z1, Z1
 	VMULPS       Z1, Z7, Z7
-	VMOVUPS      Z7, (R15)(R9*1)
-	VMOVUPS      (BX)(R13*1), Z5
+	VMOVUPS      Z7, (R13)
+	VMOVUPS      (R13)(R9*1), Z5
 	VMULPS       Z5, Z4, Z5
 	VMULPS       Z2, Z4, Z7
 	VFNMADD213PS Z2, Z2, Z2
 	VMULPS       Z2, Z5, Z5
-	VMOVUPS      Z5, (R15)(R9*2)
-	VMOVUPS      Z4, (R15)
-	VMOVUPS      Z7, (R15)(R11*1)
-	ADDQ         $0x00000040, R13
-	CMPQ         R13, R8
+	VMOVUPS      Z5, (R13)(DI*1)
+	VMOVUPS      Z4, (R13)(DI*2)
+	VMOVUPS      Z7, (R13)(R9*1)
+	ADDQ         $0x00000040, R12
+	CMPQ         R12, SI
 	JLT          back
 
 backrest:
-	TESTQ        DI, DI
+	TESTQ        BX, BX
 	JZ           backend
-	LEAQ         (R10)(R13*1), R14
-	LEAQ         (SI)(R13*1), R15
-	VMOVUPS.Z    (CX)(R13*1), K1, Z0
-	VMOVUPS.Z    (AX)(R13*1), K1, Z5
+	LEAQ         (R8)(R12*1), R13
+	VMOVUPS.Z    (CX)(R12*1), K1, Z0
+	VMOVUPS.Z    (AX)(R12*1), K1, Z5
 	VADDPS       Z5, Z0, Z0
-	VMOVUPS.Z    (R14), K1, Z1
-	VMOVUPS.Z    (R14)(R9*1), K1, Z2
-	VMOVUPS.Z    (R14)(R9*2), K1, Z3
-	VMOVUPS.Z    (DX)(R13*1), K1, Z7
+	VMOVUPS.Z    (R13), K1, Z1
+	VMOVUPS.Z    (R13)(DI*1), K1, Z2
+	VMOVUPS.Z    (R13)(DI*2), K1, Z3
+	VMOVUPS.Z    (DX)(R12*1), K1, Z7
 	VSUBPS       Z3, Z7, Z7
 	VMULPS       Z7, Z0, Z7
 	VFNMADD213PS Z6, Z3, Z3
 	VMULPS       Z1, Z0, Z5
 	VSUBPS       Z5, Z0, Z4
-	VMOVUPS      Z5, K1, (AX)(R13*1)
+	VMOVUPS      Z5, K1, (AX)(R12*1)
 	VMULPS       Z3, Z4, Z4
 	VFNMADD213PS Z1, Z1, Z1
 	VMULPS       Z1, Z7, Z7
-	VMOVUPS      Z7, K1, (R15)(R9*1)
-	VMOVUPS.Z    (BX)(R13*1), K1, Z5
+	VMOVUPS      Z7, K1, (R13)
+	VMOVUPS.Z    (R13)(R9*1), K1, Z5
 	VMULPS       Z5, Z4, Z5
 	VMULPS       Z2, Z4, Z7
 	VFNMADD213PS Z2, Z2, Z2
 	VMULPS       Z2, Z5, Z5
-	VMOVUPS      Z5, K1, (R15)(R9*2)
-	VMOVUPS      Z4, K1, (R15)
-	VMOVUPS      Z7, K1, (R15)(R11*1)
+	VMOVUPS      Z5, K1, (R13)(DI*1)
+	VMOVUPS      Z4, K1, (R13)(DI*2)
+	VMOVUPS      Z7, K1, (R13)(R9*1)
 
 backend:
-	MOVQ ldd+8(FP), R13
-	SHLQ $0x02, R13
-	ADDQ R13, SI
-	ADDQ R9, AX
-	ADDQ R9, CX
-	ADDQ R9, DX
-	ADDQ R9, BX
-	LEAQ (R9)(R9*2), R13
-	ADDQ R13, R10
-	DECQ R12
+	ADDQ DI, AX
+	ADDQ DI, CX
+	ADDQ DI, DX
+	ADDQ R11, R8
+	DECQ R10
 	JNZ  row
 	VZEROUPPER
 	RET
@@ -12501,39 +12488,39 @@ columnsend:
 	VZEROUPPER
 	RET
 
-// func gruForwardAVX2(out *float32, gates *float32, x *float32, s *float32, h *float32, rows int, width int)
+// func gruForwardAVX2(out *float32, gates *float32, ldg int, h *float32, rows int, width int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·gruForwardAVX2(SB), NOSPLIT, $0-56
+TEXT ·gruForwardAVX2(SB), NOSPLIT, $0-48
 	MOVQ         out+0(FP), AX
-	MOVQ         h+32(FP), CX
-	MOVQ         s+24(FP), DX
-	MOVQ         width+48(FP), BX
-	MOVQ         BX, SI
-	ANDQ         $-8, SI
-	SUBQ         SI, BX
-	SHLQ         $0x02, SI
-	LEAQ         lanes<>+0(SB), DI
-	MOVQ         $0x00000008, R8
-	SUBQ         BX, R8
-	VMOVUPS      (DI)(R8*4), Y15
-	MOVQ         width+48(FP), DI
-	SHLQ         $0x02, DI
-	MOVQ         gates+8(FP), R8
-	MOVQ         x+16(FP), R9
+	MOVQ         h+24(FP), CX
 	VBROADCASTSS word80000000<>+0(SB), Y6
 	VBROADCASTSS word3f800000<>+0(SB), Y7
 	VBROADCASTSS wordc2aea8f6<>+0(SB), Y8
-	MOVQ         rows+40(FP), R10
+	MOVQ         width+40(FP), DX
+	MOVQ         DX, BX
+	ANDQ         $-8, BX
+	SUBQ         BX, DX
+	SHLQ         $0x02, BX
+	LEAQ         lanes<>+0(SB), SI
+	MOVQ         $0x00000008, DI
+	SUBQ         DX, DI
+	VMOVUPS      (SI)(DI*4), Y15
+	MOVQ         width+40(FP), SI
+	SHLQ         $0x02, SI
+	MOVQ         gates+8(FP), DI
+	LEAQ         (SI)(SI*2), R8
+	MOVQ         rows+32(FP), R9
+	MOVQ         ldg+16(FP), R10
+	SHLQ         $0x02, R10
 
 row:
 	XORQ R11, R11
-	CMPQ R11, SI
+	CMPQ R11, BX
 	JGE  gatesrest
 
 gates:
-	LEAQ         (R8)(R11*1), R12
-	LEAQ         (R9)(R11*1), R13
-	VMOVUPS      (R13), Y0
+	LEAQ         (DI)(R11*1), R12
+	VMOVUPS      (R12), Y0
 	VORPS        Y0, Y6, Y1
 	VBROADCASTSS word3fb8aa3b<>+0(SB), Y5
 	VMULPS       Y5, Y1, Y2
@@ -12569,7 +12556,7 @@ gates:
 	VBLENDVPS    Y0, Y4, Y7, Y4
 	VDIVPS       Y3, Y4, Y4
 	VMOVUPS      Y4, (R12)
-	VMOVUPS      (R13)(DI*1), Y0
+	VMOVUPS      (R12)(SI*1), Y0
 	VORPS        Y0, Y6, Y1
 	VBROADCASTSS word3fb8aa3b<>+0(SB), Y5
 	VMULPS       Y5, Y1, Y2
@@ -12604,16 +12591,15 @@ gates:
 	VADDPS       Y7, Y4, Y3
 	VBLENDVPS    Y0, Y4, Y7, Y4
 	VDIVPS       Y3, Y4, Y4
-	VMOVUPS      Y4, (R12)(DI*1)
+	VMOVUPS      Y4, (R12)(SI*1)
 	ADDQ         $0x00000020, R11
-	CMPQ         R11, SI
+	CMPQ         R11, BX
 	JLT          gates
 
 gatesrest:
-	TESTQ        BX, BX
+	TESTQ        DX, DX
 	JZ           gatesend
-	LEAQ         (R8)(R11*1), R12
-	LEAQ         (R9)(R11*1), R11
+	LEAQ         (DI)(R11*1), R11
 	VMASKMOVPS   (R11), Y15, Y0
 	VORPS        Y0, Y6, Y1
 	VBROADCASTSS word3fb8aa3b<>+0(SB), Y5
@@ -12649,8 +12635,8 @@ gatesrest:
 	VADDPS       Y7, Y4, Y3
 	VBLENDVPS    Y0, Y4, Y7, Y4
 	VDIVPS       Y3, Y4, Y4
-	VMASKMOVPS   Y4, Y15, (R12)
-	VMASKMOVPS   (R11)(DI*1), Y15, Y0
+	VMASKMOVPS   Y4, Y15, (R11)
+	VMASKMOVPS   (R11)(SI*1), Y15, Y0
 	VORPS        Y0, Y6, Y1
 	VBROADCASTSS word3fb8aa3b<>+0(SB), Y5
 	VMULPS       Y5, Y1, Y2
@@ -12685,19 +12671,18 @@ gatesrest:
 	VADDPS       Y7, Y4, Y3
 	VBLENDVPS    Y0, Y4, Y7, Y4
 	VDIVPS       Y3, Y4, Y4
-	VMASKMOVPS   Y4, Y15, (R12)(DI*1)
+	VMASKMOVPS   Y4, Y15, (R11)(SI*1)
 
 gatesend:
 	XORQ R11, R11
-	CMPQ R11, SI
+	CMPQ R11, BX
 	JGE  staterest
 
 state:
-	LEAQ         (R8)(R11*1), R12
-	LEAQ         (R9)(R11*1), R13
-	VMOVUPS      (R13)(DI*2), Y0
-	VMOVUPS      (DX)(R11*1), Y10
-	VMOVUPS      (R12)(DI*1), Y11
+	LEAQ         (DI)(R11*1), R12
+	VMOVUPS      (R12)(SI*2), Y0
+	VMOVUPS      (R12)(R8*1), Y10
+	VMOVUPS      (R12)(SI*1), Y11
 	VFMADD231PS  Y10, Y11, Y0
 	VBROADCASTSS word40fcf84f<>+0(SB), Y5
 	VMINPS       Y0, Y5, Y0
@@ -12726,24 +12711,23 @@ state:
 	VFMADD213PS  Y5, Y1, Y3
 	VMULPS       Y2, Y0, Y2
 	VDIVPS       Y3, Y2, Y2
-	VMOVUPS      Y2, (R12)(DI*2)
+	VMOVUPS      Y2, (R12)(SI*2)
 	VMOVUPS      (CX)(R11*1), Y11
 	VSUBPS       Y2, Y11, Y11
 	VMOVUPS      (R12), Y10
 	VFMADD231PS  Y10, Y11, Y2
 	VMOVUPS      Y2, (AX)(R11*1)
 	ADDQ         $0x00000020, R11
-	CMPQ         R11, SI
+	CMPQ         R11, BX
 	JLT          state
 
 staterest:
-	TESTQ        BX, BX
+	TESTQ        DX, DX
 	JZ           stateend
-	LEAQ         (R8)(R11*1), R12
-	LEAQ         (R9)(R11*1), R13
-	VMASKMOVPS   (R13)(DI*2), Y15, Y0
-	VMASKMOVPS   (DX)(R11*1), Y15, Y10
-	VMASKMOVPS   (R12)(DI*1), Y15, Y11
+	LEAQ         (DI)(R11*1), R12
+	VMASKMOVPS   (R12)(SI*2), Y15, Y0
+	VMASKMOVPS   (R12)(R8*1), Y15, Y10
+	VMASKMOVPS   (R12)(SI*1), Y15, Y11
 	VFMADD231PS  Y10, Y11, Y0
 	VBROADCASTSS word40fcf84f<>+0(SB), Y5
 	VMINPS       Y0, Y5, Y0
@@ -12772,7 +12756,7 @@ staterest:
 	VFMADD213PS  Y5, Y1, Y3
 	VMULPS       Y2, Y0, Y2
 	VDIVPS       Y3, Y2, Y2
-	VMASKMOVPS   Y2, Y15, (R12)(DI*2)
+	VMASKMOVPS   Y2, Y15, (R12)(SI*2)
 	VMASKMOVPS   (CX)(R11*1), Y15, Y11
 	VSUBPS       Y2, Y11, Y11
 	VMASKMOVPS   (R12), Y15, Y10
@@ -12780,120 +12764,110 @@ staterest:
 	VMASKMOVPS   Y2, Y15, (AX)(R11*1)
 
 stateend:
-	ADDQ DI, AX
-	ADDQ DI, CX
-	ADDQ DI, DX
-	LEAQ (DI)(DI*2), R11
-	ADDQ R11, R8
-	ADDQ R11, R9
-	DECQ R10
+	ADDQ SI, AX
+	ADDQ SI, CX
+	ADDQ R10, DI
+	DECQ R9
 	JNZ  row
 	VZEROUPPER
 	RET
 
-// func gruBackwardAVX2(d *float32, ldd int, dh *float32, dout *float32, gates *float32, s *float32, h *float32, rows int, width int)
+// func gruBackwardAVX2(gates *float32, ldg int, dh *float32, dout *float32, h *float32, rows int, width int)
 // Requires: AVX, FMA3
-TEXT ·gruBackwardAVX2(SB), NOSPLIT, $0-72
+TEXT ·gruBackwardAVX2(SB), NOSPLIT, $0-56
 	MOVQ         dh+16(FP), AX
 	MOVQ         dout+24(FP), CX
-	MOVQ         h+48(FP), DX
-	MOVQ         s+40(FP), BX
-	MOVQ         d+0(FP), SI
-	MOVQ         width+64(FP), DI
-	MOVQ         DI, R8
-	ANDQ         $-8, R8
-	SUBQ         R8, DI
-	SHLQ         $0x02, R8
-	LEAQ         lanes<>+0(SB), R9
-	MOVQ         $0x00000008, R10
-	SUBQ         DI, R10
-	VMOVUPS      (R9)(R10*4), Y15
-	MOVQ         width+64(FP), R9
-	SHLQ         $0x02, R9
-	MOVQ         gates+32(FP), R10
-	LEAQ         (R9)(R9*2), R11
+	MOVQ         h+32(FP), DX
 	VBROADCASTSS word3f800000<>+0(SB), Y6
-	MOVQ         rows+56(FP), R12
+	MOVQ         width+48(FP), BX
+	MOVQ         BX, SI
+	ANDQ         $-8, SI
+	SUBQ         SI, BX
+	SHLQ         $0x02, SI
+	LEAQ         lanes<>+0(SB), DI
+	MOVQ         $0x00000008, R8
+	SUBQ         BX, R8
+	VMOVUPS      (DI)(R8*4), Y15
+	MOVQ         width+48(FP), DI
+	SHLQ         $0x02, DI
+	MOVQ         gates+0(FP), R8
+	LEAQ         (DI)(DI*2), R9
+	MOVQ         rows+40(FP), R10
+	MOVQ         ldg+8(FP), R11
+	SHLQ         $0x02, R11
 
 row:
-	XORQ R13, R13
-	CMPQ R13, R8
+	XORQ R12, R12
+	CMPQ R12, SI
 	JGE  backrest
 
 back:
-	LEAQ         (R10)(R13*1), R14
-	LEAQ         (SI)(R13*1), R15
-	VMOVUPS      (CX)(R13*1), Y0
-	VMOVUPS      (AX)(R13*1), Y5
+	LEAQ         (R8)(R12*1), R13
+	VMOVUPS      (CX)(R12*1), Y0
+	VMOVUPS      (AX)(R12*1), Y5
 	VADDPS       Y5, Y0, Y0
-	VMOVUPS      (R14), Y1
-	VMOVUPS      (R14)(R9*1), Y2
-	VMOVUPS      (R14)(R9*2), Y3
-	VMOVUPS      (DX)(R13*1), Y7
+	VMOVUPS      (R13), Y1
+	VMOVUPS      (R13)(DI*1), Y2
+	VMOVUPS      (R13)(DI*2), Y3
+	VMOVUPS      (DX)(R12*1), Y7
 	VSUBPS       Y3, Y7, Y7
 	VMULPS       Y7, Y0, Y7
 	VFNMADD213PS Y6, Y3, Y3
 	VMULPS       Y1, Y0, Y5
 	VSUBPS       Y5, Y0, Y4
-	VMOVUPS      Y5, (AX)(R13*1)
+	VMOVUPS      Y5, (AX)(R12*1)
 	VMULPS       Y3, Y4, Y4
 	VFNMADD213PS Y1, Y1, Y1
 	VMULPS       Y1, Y7, Y7
-	VMOVUPS      Y7, (R15)(R9*1)
-	VMOVUPS      (BX)(R13*1), Y5
+	VMOVUPS      Y7, (R13)
+	VMOVUPS      (R13)(R9*1), Y5
 	VMULPS       Y5, Y4, Y5
 	VMULPS       Y2, Y4, Y7
 	VFNMADD213PS Y2, Y2, Y2
 	VMULPS       Y2, Y5, Y5
-	VMOVUPS      Y5, (R15)(R9*2)
-	VMOVUPS      Y4, (R15)
-	VMOVUPS      Y7, (R15)(R11*1)
-	ADDQ         $0x00000020, R13
-	CMPQ         R13, R8
+	VMOVUPS      Y5, (R13)(DI*1)
+	VMOVUPS      Y4, (R13)(DI*2)
+	VMOVUPS      Y7, (R13)(R9*1)
+	ADDQ         $0x00000020, R12
+	CMPQ         R12, SI
 	JLT          back
 
 backrest:
-	TESTQ        DI, DI
+	TESTQ        BX, BX
 	JZ           backend
-	LEAQ         (R10)(R13*1), R14
-	LEAQ         (SI)(R13*1), R15
-	VMASKMOVPS   (CX)(R13*1), Y15, Y0
-	VMASKMOVPS   (AX)(R13*1), Y15, Y5
+	LEAQ         (R8)(R12*1), R13
+	VMASKMOVPS   (CX)(R12*1), Y15, Y0
+	VMASKMOVPS   (AX)(R12*1), Y15, Y5
 	VADDPS       Y5, Y0, Y0
-	VMASKMOVPS   (R14), Y15, Y1
-	VMASKMOVPS   (R14)(R9*1), Y15, Y2
-	VMASKMOVPS   (R14)(R9*2), Y15, Y3
-	VMASKMOVPS   (DX)(R13*1), Y15, Y7
+	VMASKMOVPS   (R13), Y15, Y1
+	VMASKMOVPS   (R13)(DI*1), Y15, Y2
+	VMASKMOVPS   (R13)(DI*2), Y15, Y3
+	VMASKMOVPS   (DX)(R12*1), Y15, Y7
 	VSUBPS       Y3, Y7, Y7
 	VMULPS       Y7, Y0, Y7
 	VFNMADD213PS Y6, Y3, Y3
 	VMULPS       Y1, Y0, Y5
 	VSUBPS       Y5, Y0, Y4
-	VMASKMOVPS   Y5, Y15, (AX)(R13*1)
+	VMASKMOVPS   Y5, Y15, (AX)(R12*1)
 	VMULPS       Y3, Y4, Y4
 	VFNMADD213PS Y1, Y1, Y1
 	VMULPS       Y1, Y7, Y7
-	VMASKMOVPS   Y7, Y15, (R15)(R9*1)
-	VMASKMOVPS   (BX)(R13*1), Y15, Y5
+	VMASKMOVPS   Y7, Y15, (R13)
+	VMASKMOVPS   (R13)(R9*1), Y15, Y5
 	VMULPS       Y5, Y4, Y5
 	VMULPS       Y2, Y4, Y7
 	VFNMADD213PS Y2, Y2, Y2
 	VMULPS       Y2, Y5, Y5
-	VMASKMOVPS   Y5, Y15, (R15)(R9*2)
-	VMASKMOVPS   Y4, Y15, (R15)
-	VMASKMOVPS   Y7, Y15, (R15)(R11*1)
+	VMASKMOVPS   Y5, Y15, (R13)(DI*1)
+	VMASKMOVPS   Y4, Y15, (R13)(DI*2)
+	VMASKMOVPS   Y7, Y15, (R13)(R9*1)
 
 backend:
-	MOVQ ldd+8(FP), R13
-	SHLQ $0x02, R13
-	ADDQ R13, SI
-	ADDQ R9, AX
-	ADDQ R9, CX
-	ADDQ R9, DX
-	ADDQ R9, BX
-	LEAQ (R9)(R9*2), R13
-	ADDQ R13, R10
-	DECQ R12
+	ADDQ DI, AX
+	ADDQ DI, CX
+	ADDQ DI, DX
+	ADDQ R11, R8
+	DECQ R10
 	JNZ  row
 	VZEROUPPER
 	RET

@@ -65,8 +65,8 @@ type piecewise struct {
 
 // gru are GRUStep and its way back for a run of rows.
 type gru struct {
-	forward  func(out, gates, x, s, h []float32, rows, width int)
-	backward func(d []float32, ldd int, dh, dout, gates, s, h []float32, rows, width int)
+	forward  func(out, gates []float32, ldg int, h []float32, rows, width int)
+	backward func(gates []float32, ldg int, dh, dout, h []float32, rows, width int)
 }
 
 // norm are the parts of LayerNorm for a block of rows, as many as the first

@@ -90,8 +90,8 @@ type assembly struct {
 
 	gatherKernel, scatterAddKernel func(y *float32, yStride int, ids *float32, idStride int, table *float32, size, width, rows int)
 
-	gruForwardKernel  func(out, gates, x, s, h *float32, rows, width int)
-	gruBackwardKernel func(d *float32, ldd int, dh, dout, gates, s, h *float32, rows, width int)
+	gruForwardKernel  func(out, gates *float32, ldg int, h *float32, rows, width int)
+	gruBackwardKernel func(gates *float32, ldg int, dh, dout, h *float32, rows, width int)
 
 	rowSumsKernel           func(sums *float64, x *float32, rows, cols int)
 	rowSquaresKernel        func(sums *float64, x, saved *float32, rows, cols int)

@@ -61,7 +61,7 @@ func TestShortOperands(t *testing.T) {
 		{"add squared norm: x has 1 values, want 2", func() { AddSquaredNorm(f(2), f(1)) }},
 		{"dropout: x has 3 values, want 4", func() { Dropout(f(4), f(3), 0.5, 1) }},
 		{"dropout: rate is 1, want", func() { Dropout(f(4), f(4), 1, 1) }},
-		{"gru: x has 5 values, want 6", func() { GRUStep(f(2), f(6), f(5), f(2), f(2), 1, 2) }},
+		{"gru: gates has 7 values, want 8", func() { GRUStep(f(2), f(7), 8, f(2), 1, 2) }},
 		{"softmax cross entropy: classes has 1 values, want 2", func() { SoftmaxCrossEntropy(f(4), f(4), f(1), nil, 2, 2) }},
 		{"mean of members: x has 11 values, want 12", func() { MeanMembers(f(4), f(11), 2, 3, 2) }},
 		{"temper: temperature has 1 values, want 2", func() { Temper(f(4), f(4), f(1), 2, 2) }},

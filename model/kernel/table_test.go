@@ -132,16 +132,18 @@ var kernelTable = []kernelRow{
 	{"GRUStep", func(r *rand.Rand, rows, cols int) call {
 		cols /= 4
 		g := newGRU(r.Uint64(), rows, cols)
-		out, gates := make([]float32, rows*cols), make([]float32, 3*rows*cols)
-		return call{run: does(func() { GRUStep(out, gates, g.x, g.s, g.h, rows, cols) }),
-			results: [][]float32{out, gates}, read: 5 * len(out), written: 4 * len(out)}
+		out := make([]float32, rows*cols)
+		return call{run: does(func() { GRUStep(out, g.gates, g.ldg, g.h, rows, cols) }),
+			results: [][]float32{out, g.gates}, read: 5 * len(out), written: 4 * len(out), place: 3 * len(out)}
 	}},
 	{"GRUStepBackward", func(r *rand.Rand, rows, cols int) call {
 		cols /= 4
 		g := newGRU(r.Uint64(), rows, cols)
-		d, dh, gates := make([]float32, 4*rows*cols), random(r, rows*cols), random(r, 3*rows*cols)
-		return call{run: does(func() { GRUStepBackward(d, 4*cols, dh, g.dout, gates, g.s, g.h, rows, cols) }),
-			results: [][]float32{d, dh}, read: 7 * len(dh), written: 5 * len(dh), place: len(dh)}
+		dh, gates := random(r, rows*cols), clone(g.gates)
+		return call{run: does(func() {
+			copy(gates, g.gates) // gradients of gradients would vanish
+			GRUStepBackward(gates, g.ldg, dh, g.dout, g.h, rows, cols)
+		}), results: [][]float32{gates, dh}, read: 11 * len(dh), written: 9 * len(dh), place: 5 * len(dh)}
 	}},
 	{"Gather", func(r *rand.Rand, rows, cols int) call {
 		table, ids, dst := random(r, 1000*16), randomIDs(r, rows*cols/16), make([]float32, rows*cols/16*16)

@@ -6,42 +6,40 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// gates addresses the three parts of a row of gates at some columns, width
-// values apart.
-type gates struct {
-	base  reg.GPVirtual
-	width reg.GPVirtual // in bytes
-}
+// gates addresses the four parts of a row of gates, width values apart.
+type gates struct{ base, width, width3 reg.GPVirtual } // in bytes
 
 // at moves on to columns at a byte offset.
 func (g gates) at(columns reg.GPVirtual) gates {
 	p := GP64()
 	LEAQ(offset(g.base, columns), p)
-	return gates{p, g.width}
+	return gates{p, g.width, g.width3}
 }
 
-// part is the address of gate i: z, r or n.
+// part is the address of gate i: z, r, n or s.
 func (g gates) part(i int) Mem {
 	m := Mem{Base: g.base}
-	if i > 0 {
+	switch i {
+	case 1, 2:
 		m.Index, m.Scale = g.width, uint8(i)
+	case 3:
+		m.Index, m.Scale = g.width3, 1
 	}
 	return m
 }
 
-// gateRows writes body in a loop over rows: the states are width values a row,
-// the gates three times as many.
-func gateRows(width reg.GPVirtual, states []reg.GPVirtual, all []gates, body func()) {
-	left := arg("rows")
+// gateRows writes body in a loop over rows of gates, and of states of width
+// values.
+func gateRows(v isa, states []reg.GPVirtual, body func(span span, g gates)) {
+	span, width := v.newSpan(arg("width"), v.reg(15)), strideArg("width")
+	g := gates{arg("gates"), width, times3(width)}
+	left, stride := arg("rows"), strideArg("ldg")
 	Label("row")
-	body()
+	body(span, g)
 	for _, p := range states {
 		ADDQ(width, p)
 	}
-	width3 := times3(width)
-	for _, g := range all {
-		ADDQ(width3, g.base)
-	}
+	ADDQ(stride, g.base)
 	DECQ(left)
 	JNZ(LabelRef("row"))
 	return_()
@@ -50,25 +48,23 @@ func gateRows(width reg.GPVirtual, states []reg.GPVirtual, all []gates, body fun
 // gruForward writes kernel.goGRUForward: z and r of a whole row first, so that
 // no n waits for its own r.
 func gruForward(v isa) {
-	function("gruForward"+v.name, "func(out, gates, x, s, h *float32, rows, width int)",
+	function("gruForward"+v.name, "func(out, gates *float32, ldg int, h *float32, rows, width int)",
 		"moves rows on; rows and width are positive.")
-	out, h, s := arg("out"), arg("h"), arg("s")
-	span, width := v.newSpan(arg("width"), v.reg(15)), strideArg("width")
-	g, x := gates{arg("gates"), width}, gates{arg("x"), width}
+	out, h := arg("out"), arg("h")
 	in, t, old := v.reg(0), v.reg(10), v.reg(11)
 	v.logisticConstants()
-	gateRows(width, []reg.GPVirtual{out, h, s}, []gates{g, x}, func() {
+	gateRows(v, []reg.GPVirtual{out, h}, func(span span, g gates) {
 		span.each("gates", func(at reg.GPVirtual, c columnsOf) {
-			g, x := g.at(at), x.at(at)
+			g := g.at(at)
 			for i := range 2 {
-				c.load(x.part(i), in)
+				c.load(g.part(i), in)
 				c.store(v.logistic(in), g.part(i))
 			}
 		})
 		span.each("state", func(at reg.GPVirtual, c columnsOf) {
-			g, x := g.at(at), x.at(at)
-			c.load(x.part(2), in)
-			c.load(offset(s, at), t)
+			g := g.at(at)
+			c.load(g.part(2), in)
+			c.load(g.part(3), t)
 			c.load(g.part(1), old)
 			VFMADD231PS(t, old, in)
 			n := v.tanh(in)
@@ -84,16 +80,14 @@ func gruForward(v isa) {
 
 // gruBackward writes kernel.goGRUBackward.
 func gruBackward(v isa) {
-	function("gruBackward"+v.name, "func(d *float32, ldd int, dh, dout, gates, s, h *float32, rows, width int)",
+	function("gruBackward"+v.name, "func(gates *float32, ldg int, dh, dout, h *float32, rows, width int)",
 		"takes rows back; rows and width are positive.")
-	dh, dout, h, s, to := arg("dh"), arg("dout"), arg("h"), arg("s"), arg("d")
-	span, width := v.newSpan(arg("width"), v.reg(15)), strideArg("width")
-	g, width3 := gates{arg("gates"), width}, times3(width)
+	dh, dout, h := arg("dh"), arg("dout"), arg("h")
 	d, z, r, n, dn, t, one, dz := v.reg(0), v.reg(1), v.reg(2), v.reg(3), v.reg(4), v.reg(5), v.reg(6), v.reg(7)
 	VBROADCASTSS(float(1), one)
-	gateRows(width, []reg.GPVirtual{dh, dout, h, s}, []gates{g}, func() {
+	gateRows(v, []reg.GPVirtual{dh, dout, h}, func(span span, g gates) {
 		span.each("back", func(at reg.GPVirtual, c columnsOf) {
-			g, to := g.at(at), gates{to, width}.at(at)
+			g := g.at(at)
 			c.load(offset(dout, at), d)
 			c.load(offset(dh, at), t)
 			VADDPS(t, d, d)
@@ -110,16 +104,15 @@ func gruBackward(v isa) {
 			VMULPS(n, dn, dn)
 			VFNMADD213PS(z, z, z) // z - z²
 			VMULPS(z, dz, dz)
-			c.store(dz, to.part(1))
-			c.load(offset(s, at), t)
+			c.store(dz, g.part(0))
+			c.load(g.part(3), t)
 			VMULPS(t, dn, t)
 			VMULPS(r, dn, dz) // dn·r, before r is lost
 			VFNMADD213PS(r, r, r)
 			VMULPS(r, t, t) // dr
-			c.store(t, to.part(2))
-			c.store(dn, to.part(0))
-			c.store(dz, Mem{Base: to.base, Index: width3, Scale: 1})
+			c.store(t, g.part(1))
+			c.store(dn, g.part(2))
+			c.store(dz, g.part(3))
 		})
-		ADDQ(strideArg("ldd"), to)
 	})
 }
