@@ -120,7 +120,7 @@ type logLoss struct {
 
 // add adds a row by the probability that its label had.
 func (l *logLoss) add(p float64) {
-	const least, together = 1e-13, 16 // powers of one that a float64 holds: a logarithm takes longer than all else
+	const least, together = 1e-13, 16 // their product is a float64, and a logarithm takes longer than all else
 	if l.rows%together == 0 {
 		l.sum, l.product = l.value(), 1
 	}
