@@ -34,14 +34,8 @@ func gru(c *Call) error {
 	row, ready := 0, 0 // rows done; rows whose input products are ready, from first on
 	first := 0
 	for t, journeys := range c.Steps {
-		if row+journeys > ready {
-			first, ready = row, row+journeys
-			for _, more := range c.Steps[t+1:] {
-				if ready+more > first+gruBlock {
-					break
-				}
-				ready += more
-			}
+		if row == ready {
+			first, ready = row, row+model.BlockRows(c.Steps[t:], gruBlock)
 			c.Workspace.GemmPacked(false, ready-first, c.In[0][first*in:], in, &c.Packed.Weights[0], c.Scratch, stride, c.In[3], kernel.Identity, false)
 		}
 		gates := c.Scratch[(row-first)*stride:]

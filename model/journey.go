@@ -46,3 +46,17 @@ func (m Journey) Forward(b Builder) Outputs {
 	outputs[OutputNextGap] = Linear(b.In("next/gap"), state, 1, Identity)
 	return outputs
 }
+
+// BlockRows is the number of rows of packed events that belong to the first of
+// some steps: to as many as have at most so many rows together, and at least to
+// one. Steps are the journeys that have a first event, a second, and so on.
+func BlockRows(steps []int, most int) int {
+	rows := 0
+	for i, journeys := range steps {
+		if i > 0 && rows+journeys > most {
+			break
+		}
+		rows += journeys
+	}
+	return rows
+}

@@ -198,3 +198,20 @@ func ExampleBuild() {
 	// MeanMembers [-1 1]
 	// Temper [-1 1]
 }
+
+func TestBlockRows(t *testing.T) {
+	for _, c := range []struct {
+		steps []int
+		want  int
+	}{
+		{nil, 0},
+		{[]int{3}, 3},
+		{[]int{40, 30}, 40}, // more than there is room for
+		{[]int{5, 4, 1}, 10},
+		{[]int{5, 4, 2, 1}, 9},
+	} {
+		if got := BlockRows(c.steps, 10); got != c.want {
+			t.Errorf("steps %v: %d rows, want %d", c.steps, got, c.want)
+		}
+	}
+}

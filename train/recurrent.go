@@ -1,6 +1,7 @@
 package train
 
 import (
+	"moments/model"
 	"moments/model/kernel"
 )
 
@@ -49,13 +50,7 @@ func gru(o *operation) {
 	h, row, ready := o.firstStates(), 0, 0 // ready: rows whose products with the input are made
 	for t, journeys := range steps {
 		if row == ready {
-			ready += journeys
-			for _, more := range steps[t+1:] {
-				if ready+more > row+gruBlock {
-					break
-				}
-				ready += more
-			}
+			ready += model.BlockRows(steps[t:], gruBlock)
 			work.GemmPacked(false, ready-row, o.in[0][row*in:], in, wx, gates[row*stride:], stride, bias, kernel.Identity, false)
 		}
 		now, out := gates[row*stride:], o.out[row*width:]

@@ -89,16 +89,15 @@ func (dst *Packed) lay() {
 // GemmPacked is Gemm with the right operand already packed; n and k are b's.
 func (w *Workspace) GemmPacked(transA bool, m int, a []float32, lda int, b *Packed,
 	c []float32, ldc int, bias []float32, act Activation, accumulate bool) {
+	s := &b.source
+	if s.waits && !s.packed && !s.transB && w.direct(m, b.n, b.k) {
+		w.Gemm(transA, false, m, b.n, b.k, a, lda, s.b, s.ldb, c, ldc, bias, act, accumulate)
+		return
+	}
 	g := newProduct("gemm", transA, m, b.n, b.k, a, lda, c, ldc, bias, act, accumulate)
-	if s := &b.source; s.waits {
-		switch {
-		case w.onMatrix(m, b.n, b.k):
-			w.splitProduct(&g, b, false)
-			return
-		case !s.packed && !s.transB && w.direct(m, b.n, b.k):
-			w.Gemm(transA, false, m, b.n, b.k, a, lda, s.b, s.ldb, c, ldc, bias, act, accumulate)
-			return
-		}
+	if s.waits && w.onMatrix(m, b.n, b.k) {
+		w.splitProduct(&g, b, false)
+		return
 	}
 	b.lay()
 	switch {
